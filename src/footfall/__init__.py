@@ -1,0 +1,57 @@
+"""Usage telemetry for Python packages and jobs, on OpenTelemetry.
+
+These names are the public interface, with `footfall.testing`, `footfall.wire.base` and `footfall.facade`. Importing the
+package loads none of them, starts nothing and reads nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from footfall.api import drain, event, instrument, register, track, uninstrument
+    from footfall.destination import Destination
+    from footfall.distro import FootfallInstrumentor, FootfallSpanExporter
+    from footfall.errors import FootfallError
+    from footfall.version import VERSION as __version__  # noqa: N811  the name that tools ask for
+    from footfall.wire.destinations import Migas, Otlp
+
+__all__ = [
+    "Destination",
+    "FootfallError",
+    "FootfallInstrumentor",
+    "FootfallSpanExporter",
+    "Migas",
+    "Otlp",
+    "__version__",
+    "drain",
+    "event",
+    "instrument",
+    "register",
+    "track",
+    "uninstrument",
+]
+
+_HOMES = {
+    "Destination": "footfall.destination",
+    "FootfallError": "footfall.errors",
+    "FootfallInstrumentor": "footfall.distro",
+    "FootfallSpanExporter": "footfall.distro",
+    "Migas": "footfall.wire.destinations",
+    "Otlp": "footfall.wire.destinations",
+    "__version__": "footfall.version:VERSION",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        msg = f"module 'footfall' has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # noqa: PLC0415  with the first name that is used
+
+    module, _, attribute = _HOMES.get(name, "footfall.api").partition(":")
+    value = getattr(import_module(module), attribute or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,229 @@
+"""The public functions: `footfall.instrument`, `uninstrument`, `register`, `track`, `event`, `drain`.
+
+Configuring may raise `ConfigurationError`; nothing else here raises for anything telemetry does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from footfall import runtime
+from footfall.destination import Destination, check
+from footfall.errors import ConfigurationError, trouble
+from footfall.ledger import Ledger
+from footfall.registry import decorator
+from footfall.registry.model import Consent, OnCi, Registry, check_project, merge
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.trace import TracerProvider
+
+    from footfall.instrumentation.run import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DRAIN_SECONDS: Final = 10.0
+
+
+def instrument(
+    project: str | None = None,
+    *,
+    version: str | None = None,
+    registry: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    send_to: Sequence[Destination] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    consent: Consent | None = None,
+    ci: OnCi | None = None,
+    tracer_provider: TracerProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> str:
+    """Observe a project's registered functions in this process (design.md section 2).
+
+    Call it once for each project. For a project that is observed already, what is given is merged into what is known.
+    While the user has opted out nothing is done, not even reading the registry.
+
+    Args:
+        project: ``owner/name``; may be left to the registry.
+        version: Of the project; default: the installed distribution's.
+        registry: A ``footfall.yaml``: a path, a package resource ``package:file.yaml``, or its content as a mapping.
+            None for functions that the decorator registers.
+        send_to: Where uses go, made by `footfall.Migas` and its like; default: the registry's.
+        extra: Fields of every use.
+        consent: ``opt-out`` (default) or ``opt-in``.
+        ci: ``mark`` (default) or ``skip``.
+        tracer_provider: As OpenTelemetry's instrumentors take it: spans of uses appear there too. Default: the global
+            one where the host has set one.
+        logger_provider: Likewise for events.
+
+    Returns:
+        Why uses are recorded, or are not: a sentence.
+
+    Raises:
+        ConfigurationError: Something given is wrong; the message names it, and file and line where there are some.
+        UnsafeFileError, OSError: The registry cannot be read.
+    """
+    caller = _calling_module()
+    here = runtime.current()
+    no = here.refusal(project or "")
+    if no:
+        return no
+    given = Registry(
+        project=check_project(project) if project else "",
+        version=version or "",
+        consent=consent or "opt-out",
+        ci=ci or "mark",
+        send_to=tuple(check(destination) for destination in send_to or ()),
+        extra=dict(extra or {}),
+    )
+    read = _read(registry, caller, project)
+    if read is not None:
+        if project and read.project != project:
+            msg = f"project {project!r} was given, but {read.source or 'the registry'} is for {read.project!r}"
+            raise ConfigurationError(msg)
+        for warning in read.warnings:
+            trouble.note("registry", "footfall: %s", warning)
+        given = merge(read, _with(given, project=read.project))
+    if not given.project:
+        msg = "no project: pass project='owner/name', or a registry that names one"
+        raise ConfigurationError(msg)
+    package = caller.partition(".")[0]
+    decorator.hook.wrap = here.wrap_decorated
+    decision = here.instrument(
+        given,
+        packages=frozenset({package} - {"__main__", ""}),
+        tracer_provider=tracer_provider,
+        logger_provider=logger_provider,
+    )
+    return decision.reason
+
+
+def uninstrument(project: str | None = None) -> None:
+    """Undo `instrument` for *project*, or for all: every name holds its original object again."""
+    runtime.current().uninstrument(project)
+
+
+def register(
+    service: str = "",
+    *,
+    project: str | None = None,
+    capture: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    drop: Iterable[str] = (),
+    start: bool = False,
+    rate: float | None = None,
+) -> Callable[[F], F]:
+    """Return a decorator that registers the function at hand, as a registry file would.
+
+    It may run before `instrument`; uses count from then on. While the user has opted out the function stays the same
+    object. The arguments are those of `footfall.registry.decorator.register`.
+
+    Raises:
+        RegistryError: The service, a capture or the rate is wrong.
+    """
+    decorator.hook.wrap = runtime.current().wrap_decorated
+    return decorator.register(service, project=project, capture=capture, extra=extra, drop=drop, start=start, rate=rate)
+
+
+def track(project: str, version: str | None = None, **extra: Any) -> Run:
+    """Track a run of *project*: its start, its end, and how it ended.
+
+    ``with footfall.track("nipreps/fmriprep"):`` tracks the block, ``@footfall.track("nipreps/fmriprep")`` each call of
+    a function, and a plain call the rest of the process. The project must have been instrumented; where it was not, or
+    is switched off, nothing is recorded and nothing is raised.
+
+    Args:
+        project: ``owner/name``.
+        version: Of the run's software; default: the project's.
+        **extra: Fields of its records, scrubbed.
+    """
+    here = runtime.current()
+    if project not in here.projects and not here.refusal(project):
+        trouble.note("track", "footfall: %r is not instrumented; call footfall.instrument first", project)
+    return here.track(project, version or "", _scrubbed(extra))
+
+
+def event(name: str, /, *, project: str | None = None, **fields: Any) -> None:
+    """Record that something happened: ``footfall.event("step", name="say_hello", points=10)``.
+
+    Args:
+        name: Low-cardinality name of what happened.
+        project: Whose event it is; default: the only instrumented project, or that of the calling package.
+        **fields: Its attributes, scrubbed.
+    """
+    here = runtime.current()
+    if not here.projects:
+        return
+    package = _calling_module().partition(".")[0]
+    known = here.project_of(package) if project is None else here.projects.get(project)
+    if known is None:
+        trouble.note("event", "footfall: event %r belongs to no instrumented project; pass project=", name)
+        return
+    here.event(known, name, _scrubbed(fields))
+
+
+def drain(timeout_seconds: float = DRAIN_SECONDS) -> Ledger:
+    """Deliver what is pending now, waiting at most *timeout_seconds*; return the books."""
+    return runtime.current().drain(timeout_seconds)
+
+
+def _calling_module() -> str:
+    """Return the name of the module that called the public function: whose project it is, when nobody says."""
+    frame = inspect.currentframe()
+    public = frame.f_back if frame is not None else None
+    caller = public.f_back if public is not None else None
+    return str(caller.f_globals.get("__name__", "")) if caller is not None else ""
+
+
+def _read(
+    registry: str | os.PathLike[str] | Mapping[str, Any] | None, caller: str, project: str | None
+) -> Registry | None:
+    if registry is None:
+        return None
+    from footfall.registry import yaml  # noqa: PLC0415  PyYAML is loaded where there is YAML
+    from footfall.wire.load import installed  # noqa: PLC0415
+
+    if isinstance(registry, Mapping):
+        named = {"project": project, **registry} if project else registry
+        return yaml.load_mapping(named, wires=installed())
+    return yaml.load_file(_path(os.fspath(registry), caller), wires=installed())
+
+
+def _path(text: str, caller: str) -> Path:
+    """Return the file that *text* names: ``package:file``, or a path.
+
+    A relative path is one next to the calling module, never one of the working directory, where anybody may have laid a
+    file (reliability.md S2); only where there is no module file, at a prompt, it is what the person there typed.
+    """
+    package, colon, name = text.partition(":")
+    if colon and package.replace(".", "").isidentifier() and not Path(text).exists():
+        import importlib.util  # noqa: PLC0415
+
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            msg = f"registry={text!r}: there is no package {package!r}; write package:file.yaml, or a path"
+            raise ConfigurationError(msg)
+        return Path(next(iter(spec.submodule_search_locations))) / name
+    path = Path(text)
+    beside = getattr(sys.modules.get(caller), "__file__", None)
+    return Path(beside).parent / path if beside else path
+
+
+def _with(registry: Registry, **fields: Any) -> Registry:
+    import msgspec  # noqa: PLC0415
+
+    return msgspec.structs.replace(registry, **fields)
+
+
+def _scrubbed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if not fields:
+        return {}
+    import msgspec  # noqa: PLC0415
+
+    from footfall.scrub import scrub  # noqa: PLC0415
+
+    return msgspec.convert(scrub(dict(fields)), dict[str, Any])

@@ -1,0 +1,117 @@
+"""Every attribute key that footfall emits: one row each with meaning, stability and source.
+
+Stable OpenTelemetry names could be imported from `opentelemetry.semconv.attributes`; they are repeated as text
+because importing that package costs the host more than the names are worth, and because the incubating ones move and
+vanish between releases (otel.md section 4). `tests/test_attributes.py` compares them with the installed conventions.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+Stability = Literal["stable", "release candidate", "development", "footfall"]
+
+SCOPE_NAME: Final = "footfall"
+"""Instrumentation scope of our spans and events; exporters ship nothing else (otel.md section 1, rule 4)."""
+
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
+
+SESSION_ID: Final = "session.id"
+SESSION_PREVIOUS_ID: Final = "session.previous_id"
+APP_INSTALLATION_ID: Final = "app.installation.id"
+SERVICE_NAME: Final = "service.name"
+SERVICE_VERSION: Final = "service.version"
+SERVICE_NAMESPACE: Final = "service.namespace"
+TELEMETRY_SDK_LANGUAGE: Final = "telemetry.sdk.language"
+TELEMETRY_DISTRO_NAME: Final = "telemetry.distro.name"
+TELEMETRY_DISTRO_VERSION: Final = "telemetry.distro.version"
+PROCESS_RUNTIME_NAME: Final = "process.runtime.name"
+PROCESS_RUNTIME_VERSION: Final = "process.runtime.version"
+PROCESS_INTERACTIVE: Final = "process.interactive"
+OS_TYPE: Final = "os.type"
+HOST_ARCH: Final = "host.arch"
+CONTAINER_ID: Final = "container.id"
+CONTAINER_RUNTIME_NAME: Final = "container.runtime.name"
+CICD_PIPELINE_NAME: Final = "cicd.pipeline.name"
+CICD_PIPELINE_RUN_ID: Final = "cicd.pipeline.run.id"
+CICD_SYSTEM: Final = "footfall.cicd.system"
+CODE_FUNCTION_NAME: Final = "code.function.name"
+ERROR_TYPE: Final = "error.type"
+
+PROJECT: Final = "footfall.project"
+SERVICE: Final = "footfall.service"
+KIND: Final = "footfall.kind"
+OUTCOME: Final = "footfall.outcome"
+COUNT: Final = "footfall.count"
+ITEMS: Final = "footfall.items"
+RECORDED: Final = "footfall.recorded"
+ARGUMENT_PREFIX: Final = "footfall.args."
+EXTRA_PREFIX: Final = "footfall.extra."
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One emitted attribute."""
+
+    key: str
+    stability: Stability
+    where: Literal["resource", "use"]
+    meaning: str
+
+
+TABLE: Final = (
+    Row(SESSION_ID, "development", "use", "Random UUID of one run of a process."),
+    Row(
+        SESSION_PREVIOUS_ID,
+        "development",
+        "use",
+        "Session of the process this one was forked or started from.",
+    ),
+    Row(
+        APP_INSTALLATION_ID,
+        "development",
+        "use",
+        "Random, resettable UUID of the installation; pseudonymous.",
+    ),
+    Row(SERVICE_NAME, "stable", "resource", "Repository part of the project, `fmriprep`."),
+    Row(SERVICE_NAMESPACE, "development", "resource", "Owner part of the project, `nipreps`."),
+    Row(SERVICE_VERSION, "stable", "resource", "Version of the observed project."),
+    Row(TELEMETRY_SDK_LANGUAGE, "stable", "resource", "Always `python`."),
+    Row(TELEMETRY_DISTRO_NAME, "stable", "resource", "Always `footfall`."),
+    Row(TELEMETRY_DISTRO_VERSION, "stable", "resource", "Version of footfall."),
+    Row(PROCESS_RUNTIME_NAME, "release candidate", "resource", "Python implementation, `cpython`."),
+    Row(PROCESS_RUNTIME_VERSION, "release candidate", "resource", "Python version."),
+    Row(PROCESS_INTERACTIVE, "release candidate", "resource", "Whether a person types at this interpreter."),
+    Row(OS_TYPE, "development", "resource", "`linux`, `darwin`, `windows`."),
+    Row(HOST_ARCH, "development", "resource", "`amd64`, `arm64`, ... as the convention's enumeration has it."),
+    Row(CONTAINER_ID, "stable", "resource", "Only when it is 64 hexadecimal digits."),
+    Row(
+        CONTAINER_RUNTIME_NAME,
+        "development",
+        "resource",
+        "`docker`, `podman`, `apptainer`, `singularity`, ...; `unknown` in Kubernetes.",
+    ),
+    Row(CICD_PIPELINE_NAME, "release candidate", "resource", "Name of the pipeline, from the CI system."),
+    Row(CICD_PIPELINE_RUN_ID, "release candidate", "resource", "Run of the pipeline, from the CI system."),
+    Row(
+        CICD_SYSTEM,
+        "footfall",
+        "resource",
+        "Which CI system, `GitHub Actions`; `unknown` behind a bare `CI=true`.",
+    ),
+    Row(CODE_FUNCTION_NAME, "stable", "use", "Fully qualified name of the registered function."),
+    Row(ERROR_TYPE, "stable", "use", "Class name of the exception, or `ProcessKilled`."),
+    Row(PROJECT, "footfall", "use", "`owner/name` of the observed project."),
+    Row(SERVICE, "footfall", "use", "Group in the registry, `intake_catalog`."),
+    Row(KIND, "footfall", "use", "`start`, `end`, `event` or `count`."),
+    Row(OUTCOME, "footfall", "use", "`ok`, `error`, `interrupted` or `killed`."),
+    Row(COUNT, "footfall", "use", "Uses that this record stands for."),
+    Row(ITEMS, "footfall", "use", "Items that a generator yielded."),
+    Row(
+        RECORDED,
+        "footfall",
+        "use",
+        "On host spans only: this use is already in the journal; exporters skip it.",
+    ),
+)

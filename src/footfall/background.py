@@ -1,0 +1,215 @@
+"""The background thread of a recording process: housekeeping of its journal, and delivery when nobody else delivers.
+
+One daemon thread, started with the first record. It never holds what a caller needs. At exit it gets a budget that is
+only spent while a destination answers: a dead or hanging server costs nothing (reliability.md P5).
+"""
+
+from __future__ import annotations
+
+# Not used here, but by what delivery loads. It registers fork hooks when it is imported, which must not happen while a
+# fork waits for `Background.loading`, nor between a fork of the host's and the first record.
+import concurrent.futures.thread  # noqa: F401
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
+from footfall.ledger import Ledger
+from footfall.status import read_status
+
+if TYPE_CHECKING:
+    from footfall.delivery import Delivery
+    from footfall.places import Places
+    from footfall.runtime import Runtime
+
+SYNC_SECONDS: Final = 5.0
+"""How much loss of power may take at the most (reliability.md section 2)."""
+
+LOAD_WAIT_SECONDS: Final = 2.0
+"""Longest wait of a fork for modules that the thread is loading; loading takes 0.3 to 1 s, once."""
+
+TAKE_OVER_SECONDS: Final = 2.0
+"""Pause between two tries to become the delivering process."""
+
+EXIT_TICK_SECONDS: Final = 0.005
+
+
+class Background:
+    """Owns the thread and, while this process delivers, the `Delivery`.
+
+    Attributes:
+        loading: Held while our modules are imported late. A fork waits for it: a child made in the middle of an import
+            inherits a module lock that nobody will ever release, and hangs at its next import of that module, be it in
+            our code or in the host's (seen in 5 of 6 runs of 40 forks each; 0 of 12 with this lock).
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stopping = False
+        self._delivery: Delivery | None = None
+        self._step = threading.Lock()
+        self.loading = threading.RLock()
+        self._idle = threading.Event()
+        self._try_at = 0.0
+        self._synced_at = 0.0
+        self._inherited: list[Any] = []
+
+    def start(self) -> None:
+        """Start the thread where it does not run. Where no thread can be had, the next run delivers."""
+        if self._thread is not None or self._stopping:
+            return
+        thread = threading.Thread(target=self._run, name="footfall", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # out of threads, or the interpreter is going down
+            trouble.hidden("start thread", error)
+            return
+        self._thread = thread
+
+    def drain(self, places: Places, timeout_seconds: float) -> Ledger:
+        """Deliver in the calling thread until nothing is pending, waiting for the outbox where another holds it."""
+        with self.loading:
+            from footfall.delivery import current_status  # noqa: PLC0415  a recording process need not load it
+
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            with self._step:
+                delivery = self._open(places)
+                if delivery is not None:
+                    return delivery.drain(timeout_seconds=max(0.0, deadline - time.monotonic()))
+            status = current_status(places, self._runtime.settings)
+            if not status.ledger.pending or time.monotonic() >= deadline:
+                return status.ledger
+            time.sleep(0.05)
+
+    def finish(self, budget_seconds: float) -> None:
+        """Give delivery up to *budget_seconds*, as long as somebody answers; then let everything go."""
+        thread, self._thread = self._thread, None
+        if thread is not None and thread.is_alive() and budget_seconds > 0 and self._worth_waiting():
+            self._idle.clear()
+            self._wake.set()
+            deadline = time.monotonic() + budget_seconds
+            while time.monotonic() < deadline and not self._idle.wait(EXIT_TICK_SECONDS):
+                if not self._answering():
+                    break
+        self._stopping = True
+        self._wake.set()
+        if self._step.acquire(blocking=False):
+            try:
+                delivery, self._delivery = self._delivery, None
+                if delivery is not None:
+                    with guard("close"):
+                        delivery.close()
+            finally:
+                self._step.release()
+        elif self._delivery is not None:
+            self._delivery.courier.stop()
+
+    def before_fork(self) -> bool:
+        """Wait, not for ever, until no module of ours is being loaded; return whether `loading` is held now."""
+        return self.loading.acquire(timeout=LOAD_WAIT_SECONDS)
+
+    def after_fork(self) -> None:
+        """In a fork child: no thread, and the parent's outbox is not to be touched, not even by closing it."""
+        if self._delivery is not None:
+            self._inherited.append(self._delivery)
+        self._delivery = None
+        self._thread = None
+        self._stopping = False
+        self._wake = threading.Event()
+        self._idle = threading.Event()
+        self._step = threading.Lock()
+        self.loading = threading.RLock()
+
+    # -- the thread -------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        runtime, pid = self._runtime, os.getpid()
+        interval = runtime.settings.delivery_interval_seconds
+        while pid == os.getpid():
+            self._wake.wait(interval)
+            if self._stopping:
+                return
+            leaving = self._wake.is_set()
+            self._wake.clear()
+            with guard("journal"):
+                self._keep_journal()
+            with guard("delivery"):
+                self._deliver()
+            if leaving:
+                self._idle.set()
+
+    def _keep_journal(self) -> None:
+        runtime = self._runtime
+        journal, now = runtime.journal, time.monotonic()
+        runtime.claim_plain_runs()
+        runtime.recorder.flush_counts()
+        journal.retry_kept()
+        journal.check()
+        if journal.fd >= 0 and now - journal.opened_at > runtime.settings.journal_max_seconds:
+            journal.rotate()
+        if now - self._synced_at > SYNC_SECONDS:
+            self._synced_at = now
+            journal.sync()
+
+    def _deliver(self) -> None:
+        runtime = self._runtime
+        places = runtime.places
+        if places is None or not any(known.decision.sends for known in runtime.projects.values()):
+            return
+        with self._step:
+            if self._stopping:
+                return
+            delivery = self._delivery
+            if delivery is None and time.monotonic() >= self._try_at:
+                self._try_at = time.monotonic() + TAKE_OVER_SECONDS
+                delivery = self._open(places)
+            if delivery is not None and not runtime.refusal():
+                try:
+                    while delivery.step() and not self._stopping and not self._wake.is_set():
+                        pass
+                except OutboxError as error:
+                    trouble.hidden("outbox", error)
+                    self._delivery = None
+                    delivery.close()
+
+    def _open(self, places: Places) -> Delivery | None:
+        if self._delivery is None:
+            with self.loading:
+                # Here and not at the top: HTTP, SQLite and the SDK's encoder load when something is delivered.
+                from footfall.delivery import Delivery, preload  # noqa: PLC0415
+
+                preload()
+            try:
+                self._delivery = Delivery(places, self._runtime.settings)
+            except OutboxBusyError:
+                return None
+            except OutboxError as error:
+                trouble.hidden("open outbox", error)
+                return None
+        return self._delivery
+
+    # -- exit -------------------------------------------------------------------------------------------------------
+
+    def _worth_waiting(self) -> bool:
+        """Whether something may be sent and its destination is known to answer.
+
+        A process too short to have tried goes by what the last one left in the status file; where nothing is known it
+        leaves delivery to the next, unless there will be none because the disk vanishes.
+        """
+        runtime = self._runtime
+        if runtime.places is None or not any(known.decision.sends for known in runtime.projects.values()):
+            return False
+        if self._delivery is not None:
+            return self._delivery.courier.answering()
+        status = read_status(runtime.places)
+        if status is None or not status.time_ns:
+            return runtime.disk_vanishes()
+        return status.answering or runtime.disk_vanishes()
+
+    def _answering(self) -> bool:
+        delivery = self._delivery
+        return delivery is None or delivery.courier.answering()

@@ -1,0 +1,129 @@
+"""Bodies of requests as text that a person can read. Pure.
+
+Text is shown as it is. OTLP's protobuf, packed or not, becomes the JSON of its specification ("JSON Protobuf Encoding":
+ids in hexadecimal). What is neither is shown as bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from footfall.cli.tables import escaped
+
+if TYPE_CHECKING:
+    from footfall.wire.base import Request
+
+PROTOBUF: Final = "application/x-protobuf"
+MAX_UNPACKED_BYTES: Final = 16 * 2**20
+HEAD_BYTES: Final = 32
+LINE_CHARACTERS: Final = 116
+
+_MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "/v1/traces": ("opentelemetry.proto.collector.trace.v1.trace_service_pb2", "ExportTraceServiceRequest"),
+    "/v1/logs": ("opentelemetry.proto.collector.logs.v1.logs_service_pb2", "ExportLogsServiceRequest"),
+}
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+
+
+def readable(request: Request) -> tuple[list[str], str]:
+    """Return the body of *request* as lines of harmless text, and what was done to make it readable, or ""."""
+    body, packed = request.body, ""
+    if any(name.lower() == "content-encoding" and value == "gzip" for name, value in request.headers):
+        try:
+            body = unpacked(body)
+        except ValueError:
+            return [hexadecimal(request.body)], "gzip that does not unpack"
+        packed = f"gzip of {len(body)} bytes"
+    if request.content_type.startswith(PROTOBUF):
+        message = parsed(request.path, body)
+        if message is None:
+            return [hexadecimal(body)], "; ".join(filter(None, (packed, "protobuf of an unknown kind")))
+        return as_text(as_json(message)), "; ".join(filter(None, (packed, "protobuf, shown as JSON")))
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return [hexadecimal(body)], "; ".join(filter(None, (packed, "no text")))
+    return [escaped(line) for line in text.split("\n")], packed
+
+
+def unpacked(body: bytes) -> bytes:
+    """Return what the gzip *body* holds.
+
+    Raises:
+        ValueError: It is no gzip, is cut off, or holds more than `MAX_UNPACKED_BYTES`.
+    """
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        content = unpacker.decompress(body, MAX_UNPACKED_BYTES)
+    except zlib.error as error:
+        msg = f"no gzip: {error}"
+        raise ValueError(msg) from None
+    if not unpacker.eof:
+        msg = "cut off, or too large"
+        raise ValueError(msg)
+    return content
+
+
+def as_json(message: Any) -> dict[str, Any]:
+    """Return an OTLP protobuf *message* as the JSON of its specification."""
+    to_dict = cast("Callable[[Any], dict[str, Any]]", import_module("google.protobuf.json_format").MessageToDict)
+    found: dict[str, Any] = _with_hexadecimal_ids(to_dict(message))
+    return found
+
+
+def parsed(path: str, body: bytes) -> Any:
+    """Return the protobuf message in *body*, or None."""
+    known = _MESSAGES.get(path.partition("?")[0])
+    if known is None:
+        return None
+    message = getattr(import_module(known[0]), known[1])()
+    decode_error: type[Exception] = import_module("google.protobuf.message").DecodeError
+    try:
+        message.ParseFromString(body)
+    except decode_error:
+        return None
+    return message
+
+
+def _with_hexadecimal_ids(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_hexadecimal_ids(item) for item in cast("Iterable[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: base64.b64decode(item).hex() if name in _IDS and isinstance(item, str) else _with_hexadecimal_ids(item)
+        for name, item in cast("dict[str, Any]", value).items()
+    }
+
+
+def as_text(value: Any, indent: str = "") -> list[str]:
+    """Return *value* as lines of JSON, harmless on a terminal: what fits on a line is on one."""
+    short = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(short) <= LINE_CHARACTERS or not isinstance(value, (dict, list)) or not value:
+        return [indent + escaped(short)]
+    inner = indent + "  "
+    if isinstance(value, list):
+        opening, closing = "[", "]"
+        parts = [as_text(item, inner) for item in cast("Iterable[Any]", value)]
+    else:
+        opening, closing = "{", "}"
+        parts = [_named(name, as_text(item, inner)) for name, item in cast("dict[str, Any]", value).items()]
+    for part in parts[:-1]:
+        part[-1] += ","
+    return [indent + opening, *(line for part in parts for line in part), indent + closing]
+
+
+def _named(name: str, lines: list[str]) -> list[str]:
+    blank = len(lines[0]) - len(lines[0].lstrip())
+    first = f"{lines[0][:blank]}{escaped(json.dumps(name, ensure_ascii=False))}: {lines[0][blank:]}"
+    return [first, *lines[1:]]
+
+
+def hexadecimal(body: bytes) -> str:
+    """Return the first bytes of *body* in hexadecimal, in groups of four."""
+    return body[:HEAD_BYTES].hex(" ", -4) + (" ..." if len(body) > HEAD_BYTES else "")

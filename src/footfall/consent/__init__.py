@@ -1,0 +1,1 @@
+"""Whether anything is recorded or sent at all (design.md section 5)."""

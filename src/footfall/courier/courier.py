@@ -1,0 +1,441 @@
+"""The courier: what is in the outbox goes to its destinations, one lane each.
+
+`Courier.deliver_once` opens a lane for each destination that has something due and is not held back, and lets senders
+work in it: one thread, more while the server is slow, none when nothing is left. A sender leases, sends, has the wire
+judge, and settles, so a kill between any two steps costs at most a second copy with the same key (reliability.md P3).
+
+A lane waits for nobody. `deliver_once` does not wait for a lane that hangs either: the lane goes on behind the caller's
+back, `in_flight` counts it, and its results are in the counts of a later call.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import random as chance
+import threading
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from footfall.courier import plan, report
+from footfall.courier.breaker import State
+from footfall.courier.health import answering
+from footfall.courier.lane import MAX_SENDERS, Lane
+from footfall.courier.report import FIELD, Delivered
+from footfall.crash import crash_at
+from footfall.errors import TransportError, guard
+from footfall.ledger import Reason
+from footfall.outbox.rows import Settlement
+from footfall.wire.base import Action, Request, Response, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from footfall.clock import Clock
+    from footfall.courier.plan import Plan
+    from footfall.courier.transport import Transport
+    from footfall.destination import Destination
+    from footfall.outbox.rows import KnownDestination, Leased
+    from footfall.outbox.store import Outbox
+    from footfall.wire.base import Wire
+
+MAX_LANES: Final = 32
+"""Destinations served at once; the others come next."""
+
+MAX_THREADS: Final = 40
+"""Of all lanes together. A lane always gets its first sender, further ones only below this."""
+
+PATIENCE_SECONDS: Final = 1.0
+"""`deliver_once` without a deadline returns after so much, even if a server still keeps a lane waiting."""
+
+UNUSABLE_SECONDS: Final = 60.0
+"""Pause after a destination could not be used from here: its wire or its credentials are not to be had. In memory
+only, since the next process may have them."""
+
+_NS: Final = 10**9
+IN_DOUBT: Final = Verdict(action=Action.DROP, reason=Reason.IN_DOUBT)
+
+
+class Courier:
+    """Delivers what is in an outbox (design.md section 4).
+
+    `deliver_once`, `stop` and the questions may be called from any thread; `deliver_once` from one at a time. In a fork
+    child a courier does nothing: make a new one there.
+
+    Args:
+        outbox: Open, and held by this process.
+        transport: To the network.
+        clock: Of all waits. Only the hand-over between our own threads uses the real one.
+        wires: Returns the wire of a destination; may raise, then the destination waits and its requests are kept.
+        environ: Where ``env:NAME`` credentials are looked up, each time a lane opens.
+        exchange_timeout_seconds: Longest exchange.
+        max_senders: Requests in flight to one destination at most, which is also how many a kill can put in doubt.
+        random: Uniform in [0, 1).
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        *,
+        transport: Transport,
+        clock: Clock,
+        wires: Callable[[Destination], Wire],
+        environ: Mapping[str, str] = os.environ,
+        exchange_timeout_seconds: float = 10.0,
+        max_senders: int = MAX_SENDERS,
+        random: Callable[[], float] = chance.random,
+    ) -> None:
+        self._outbox = outbox
+        self._transport = transport
+        self._clock = clock
+        self._wires = wires
+        self._environ = environ
+        self._exchange_timeout_seconds = exchange_timeout_seconds
+        # A lease outlives the slowest exchange by far: while it lasts, nobody else sends the same request.
+        self._lease_seconds = max(60.0, 3 * exchange_timeout_seconds)
+        self._max_senders = max_senders
+        self._random = random
+        self._lanes: dict[int, Lane] = {}
+        self._changed = threading.Condition()
+        self._counts = dict.fromkeys((*FIELD.values(), "records"), 0)
+        self._threads = 0
+        self._names = itertools.count(1)
+        self._deadline: float | None = None
+        self._stopping = threading.Event()
+        self._pid = os.getpid()
+
+    def deliver_once(self, *, deadline: float | None = None, only_answering: bool = False) -> Delivered:
+        """Deliver what is due, and return what came of it and of lanes that earlier calls left behind.
+
+        Returns when nothing is left that may be sent now, or at *deadline*, or (without one) when a server has kept us
+        waiting for `PATIENCE_SECONDS`. Lanes left behind are waited for only with a deadline.
+
+        Args:
+            deadline: On the clock's monotonic scale. No exchange begins that could not end before it, if a copy would
+                do harm; the others are cut short at it.
+            only_answering: Leave out destinations that `health.answering` does not vouch for; for the exit.
+        """
+        if os.getpid() != self._pid:
+            return Delivered()
+        self._deadline = deadline
+        busy = [lane for lane in self._lanes.values() if lane.senders]
+        opened = self._ready(only_answering=only_answering)
+        for lane in opened:
+            self._open(lane)
+        awaited = opened if deadline is None or only_answering else opened + busy
+        patience = self._clock.monotonic() + PATIENCE_SECONDS if deadline is None else deadline
+        with self._changed:
+            while any(lane.senders for lane in awaited) and not self._stopping.is_set():
+                left = patience - self._clock.monotonic()
+                if left <= 0:
+                    break
+                # By the handed-in clock, but looked at again soon: a fake one may be moved while we wait.
+                self._changed.wait(min(left, 0.1))
+            found, self._counts = self._counts, dict.fromkeys(self._counts, 0)
+        return Delivered(**found)
+
+    def stop(self, timeout_seconds: float = 0.0) -> bool:
+        """End all lanes after their current exchange, and return whether they have ended.
+
+        Requests that are leased but not sent go back to the outbox. For good: `deliver_once` does nothing afterwards.
+
+        Args:
+            timeout_seconds: Longest wait for exchanges under way, in real time. Close the outbox only after a True.
+        """
+        self._stopping.set()
+        with self._changed:
+            self._changed.notify_all()
+            return self._changed.wait_for(lambda: not self.in_flight(), timeout_seconds)
+
+    def in_flight(self) -> int:
+        """Return the number of senders at work, which is also the number of threads and open exchanges."""
+        return sum(lane.senders for lane in tuple(self._lanes.values()))
+
+    def answering(self) -> bool:
+        """Whether something is due to a destination that answered lately, did not fail since, and may be sent to."""
+        return bool(self._sendable(only_answering=True))
+
+    def next_wake_seconds(self) -> float | None:
+        """Return how long nothing will be due: 0.0 for "now", None for "until something is enqueued".
+
+        Destinations whose lanes are at work do not count.
+        """
+        now_ns, now = self._clock.now_ns(), self._clock.monotonic()
+        waits: list[float] = []
+        for known in self._outbox.destinations():
+            lane = self._lanes.get(known.id)
+            if known.next_due_ns is None or (lane and lane.senders):
+                continue
+            waits.append(max((known.next_due_ns - now_ns) / _NS, lane.wait_seconds(now) if lane else 0.0, 0.0))
+        # Up to the next millisecond: whoever wakes a rounding error too early would come again at once, and again.
+        return math.ceil(min(waits) * 1000) / 1000 if waits else None
+
+    # -- opening and closing lanes ---------------------------------------------------------------
+
+    def _sendable(self, *, only_answering: bool) -> list[KnownDestination]:
+        # Which lanes rest is asked first: one that ends in between may have been paused after the outbox was asked.
+        busy = {number for number, lane in tuple(self._lanes.items()) if lane.senders}
+        now_ns, now = self._clock.now_ns(), self._clock.monotonic()
+        found: list[KnownDestination] = []
+        for known in self._outbox.destinations():
+            if known.id in busy or not known.due or known.paused_until_ns > now_ns:
+                continue
+            lane = self._lanes.get(known.id)
+            if lane is not None:
+                with lane.lock:
+                    if lane.paused and not known.paused_until_ns:
+                        # The outbox is right: over by its clock, or somebody resumed the destination.
+                        lane.resume()
+                    if lane.wait_seconds(now) > 0:
+                        continue
+            if not only_answering or answering(known, now_ns=now_ns):
+                found.append(known)
+        return found
+
+    def _ready(self, *, only_answering: bool) -> list[Lane]:
+        ready: list[Lane] = []
+        room = MAX_LANES - sum(1 for lane in self._lanes.values() if lane.senders)
+        for known in [] if self._stopping.is_set() else self._sendable(only_answering=only_answering):
+            lane = self._lanes.get(known.id)
+            if lane is None:
+                lane = self._lanes[known.id] = Lane(known, random=self._random, max_senders=self._max_senders)
+            if len(ready) < room and self._equip(lane):
+                ready.append(lane)
+        return ready
+
+    def _equip(self, lane: Lane) -> bool:
+        problem: str | None = None
+        with guard("wire of a destination"):
+            problem = lane.equip(self._wires, self._environ)
+        if problem == "":
+            return True
+        with lane.lock:
+            lane.hold(self._clock.monotonic(), UNUSABLE_SECONDS)
+        if problem:
+            report.unusable(lane.destination, problem)
+        return False
+
+    def _open(self, lane: Lane) -> None:
+        with lane.lock:
+            lane.senders += 1
+        if not self._start(lane):
+            # No thread to be had (limit reached, interpreter ending): the caller's will do, for what one can do.
+            self._serve(lane)
+
+    def _start(self, lane: Lane) -> bool:
+        name = f"footfall-courier-{lane.destination.wire}-{next(self._names)}"
+        thread = threading.Thread(target=self._serve_in_thread, args=(lane,), name=name, daemon=True)
+        with self._changed:
+            self._threads += 1
+        try:
+            thread.start()
+        except RuntimeError:
+            with self._changed:
+                self._threads -= 1
+            return False
+        return True
+
+    def _serve_in_thread(self, lane: Lane) -> None:
+        try:
+            self._serve(lane)
+        finally:
+            with self._changed:
+                self._threads -= 1
+
+    def _serve(self, lane: Lane) -> None:
+        done: list[Settlement] = []
+        try:
+            with guard("courier"):
+                while (leased := self._next(lane)) is not None:
+                    self._deliver(lane, leased, done)
+        finally:
+            with guard("courier, closing a lane"):
+                self._commit(lane, done)
+            with lane.lock:
+                if lane.senders == 1:
+                    with guard("courier, closing a lane"):
+                        self._hand_back(lane)
+                lane.left()
+            with self._changed:
+                self._changed.notify_all()
+
+    def _hand_back(self, lane: Lane) -> None:
+        while lane.queue:
+            self._outbox.release(lane.queue.popleft())
+
+    # -- one request --------------------------------------------------------------------------------
+
+    def _next(self, lane: Lane) -> Leased | None:
+        with lane.lock:
+            now = self._clock.monotonic()
+            if self._must_end(lane, now):
+                return None
+            if lane.queue and now + self._exchange_timeout_seconds > lane.lease_ends:
+                # Too long in our hands to be sent safely.
+                self._hand_back(lane)
+            if not lane.queue:
+                lane.lease_ends = now + self._lease_seconds
+                limit = lane.batch() if lane.breaker.state(now) is State.CLOSED else 1
+                now_ns, ttl = self._clock.now_ns(), self._lease_seconds
+                synced = lane.drops_in_doubt
+                lane.queue.extend(
+                    self._outbox.lease(lane.id, now_ns=now_ns, ttl_seconds=ttl, limit=limit, synced=synced)
+                )
+                lane.more_due = len(lane.queue) == limit
+                crash_at("after_lease")
+            if not lane.queue:
+                crash_at("after_round")
+                return None
+            if not lane.breaker.acquire(now):
+                return None
+            leased = lane.queue.popleft()
+            more = (
+                (lane.more_due or bool(lane.queue))
+                and lane.senders < lane.senders_wanted()
+                and self._threads < MAX_THREADS
+            )
+            lane.senders += more
+        if more and not self._start(lane):
+            with lane.lock:
+                lane.senders -= 1
+        return leased
+
+    def _must_end(self, lane: Lane, now: float) -> bool:
+        if self._stopping.is_set() or lane.is_held(now) or lane.is_surplus():
+            return True
+        if self._deadline is None:
+            return False
+        needed = self._exchange_timeout_seconds if lane.drops_in_doubt else 0.0
+        return now + needed >= self._deadline
+
+    def _deliver(self, lane: Lane, leased: Leased, done: list[Settlement]) -> None:
+        if leased.in_doubt and lane.drops_in_doubt:
+            with lane.lock:
+                lane.breaker.unused()
+            self._settle(lane, Settlement(leased=leased, verdict=IN_DOUBT), done)
+            return
+        crash_at("before_send")
+        now = self._clock.monotonic()
+        timeout = self._exchange_timeout_seconds
+        if self._deadline is not None:
+            timeout = min(timeout, max(self._deadline - now, 0.01))
+        response: Response | None = None
+        silence: TransportError | None = None
+        with guard("transport"):
+            try:
+                response = self._transport.send(
+                    leased.request, base_url=lane.base_url, headers=lane.headers, timeout_seconds=timeout
+                )
+            except TransportError as error:
+                silence = error
+        crash_at("after_send")
+        if response is not None:
+            with lane.lock:
+                lane.took(self._clock.monotonic() - now)
+            self._answered(lane, leased, response, done)
+        else:
+            # A transport that fails in its own way may have sent: in doubt, like a cut connection.
+            self._silent(lane, leased, silence or TransportError("the transport failed", in_doubt=True), done)
+
+    def _answered(self, lane: Lane, leased: Leased, response: Response, done: list[Settlement]) -> None:
+        wire, attempt, now_ns = lane.wire, leased.attempts + 1, self._clock.now_ns()
+        verdict = plan.unjudged(attempt=attempt)
+        with guard("judging an answer"):
+            if wire is not None:
+                verdict = wire.judge(response)
+        with lane.lock:
+            steps = plan.after_answer(
+                verdict, response, attempt=attempt, halts=lane.halts, now_ns=now_ns, random=self._random
+            )
+            worth_noting = lane.pulse.answered(now_ns)
+        if worth_noting:
+            self._outbox.answered(lane.id, now_ns=now_ns)
+        self._obey(lane, steps)
+        verdict, parts = steps.verdict, []
+        if verdict.action is Action.SPLIT:
+            with guard("splitting a request"):
+                if wire is not None:
+                    parts = plan.pieces(leased.request, wire.split(leased.request))
+            if not parts:
+                verdict = Verdict(action=Action.DROP, reason=Reason.TOO_BIG, detail=verdict.detail)
+        if verdict.action is Action.DROP and verdict.reason is None:
+            verdict = msgspec.structs.replace(verdict, reason=Reason.REFUSED)
+        self._settle(lane, self._settlement(leased, verdict, steps, parts), done)
+        report.answered(lane.destination, verdict, response.status)
+        if verdict.action is Action.DROP or verdict.rejected:
+            path = leased.request.path
+            self._outbox.note_refusal(lane.id, status=response.status, path=path, detail=verdict.detail, now_ns=now_ns)
+
+    def _silent(self, lane: Lane, leased: Leased, error: TransportError, done: list[Settlement]) -> None:
+        now_ns = self._clock.now_ns()
+        with lane.lock:
+            lane.pulse.failed()
+            steps = plan.after_silence(
+                error,
+                attempt=leased.attempts + 1,
+                halts=lane.halts,
+                drop_in_doubt=lane.drops_in_doubt,
+                random=self._random,
+            )
+        self._outbox.failed(lane.id, now_ns=now_ns)
+        self._obey(lane, steps)
+        self._settle(lane, self._settlement(leased, steps.verdict, steps), done)
+        report.silent(lane.destination, error)
+
+    def _obey(self, lane: Lane, steps: Plan) -> None:
+        """Hold the lane back before its request is settled, so that no sender slips past."""
+        with lane.lock:
+            now = self._clock.monotonic()
+            match steps.sign:
+                case "answered":
+                    lane.breaker.answered()
+                case "unwilling":
+                    lane.breaker.unwilling(now)
+                case "silent":
+                    lane.breaker.silent(now)
+            halted = steps.verdict.action is Action.HALT
+            if halted and lane.is_held(now):
+                # Others that were in flight when the first was refused: one refusal, not a row of them.
+                return
+            if halted or steps.sign == "answered":
+                lane.halts = lane.halts + 1 if halted else 0
+            if steps.pause_seconds and lane.pause(now, steps.pause_seconds):
+                until_ns = self._clock.now_ns() + int(steps.pause_seconds * _NS)
+                self._outbox.pause(lane.id, until_ns=until_ns, reason=steps.pause_reason)
+
+    def _settlement(self, leased: Leased, verdict: Verdict, steps: Plan, parts: Sequence[Request] = ()) -> Settlement:
+        retry_at_ns = None
+        if verdict.action is Action.RETRY:
+            retry_at_ns = self._clock.now_ns() + int(steps.retry_seconds * _NS)
+        return Settlement(leased=leased, verdict=verdict, retry_at_ns=retry_at_ns, replacements=parts)
+
+    def _settle(self, lane: Lane, settlement: Settlement, done: list[Settlement]) -> None:
+        """Settle, or let plain deliveries to a quick server gather: a commit costs as much as several of its answers.
+
+        A kill puts in doubt what is in flight and what has gathered: together never more than `max_senders`.
+        """
+        done.append(settlement)
+        plain = settlement.verdict.action is Action.DELIVERED and not settlement.verdict.rejected
+        if plain and lane.queue and len(done) < self._max_senders // max(lane.senders, 1):
+            return
+        self._commit(lane, done)
+
+    def _commit(self, lane: Lane, done: list[Settlement]) -> None:
+        if not done:
+            return
+        crash_at("before_settle")
+        # Taken out first: what could not be settled is not tried again, its lease lapses.
+        batch, done[:] = list(done), []
+        settled = self._outbox.settle_all(batch, now_ns=self._clock.now_ns())
+        crash_at("after_settle")
+        with self._changed:
+            for settlement, well in zip(batch, settled, strict=True):
+                verdict = settlement.verdict
+                if not well:
+                    report.lapsed(lane.destination)
+                    continue
+                self._counts[FIELD[verdict.action]] += 1
+                if verdict.action is Action.DELIVERED:
+                    self._counts["records"] += settlement.leased.request.records - verdict.rejected

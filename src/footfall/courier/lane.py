@@ -1,0 +1,153 @@
+"""What the courier knows of one destination while it runs: its wire, its waits, its breaker, its pace."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from footfall.courier import credentials
+from footfall.courier.breaker import Breaker
+from footfall.courier.health import Pulse
+from footfall.errors import FootfallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from footfall.destination import Destination
+    from footfall.outbox.rows import KnownDestination, Leased
+    from footfall.wire.base import Wire
+
+MAX_SENDERS: Final = 8
+"""Requests in flight to one destination at most (design.md section 4)."""
+
+SENDER_SECONDS: Final = 0.0025
+"""One sender for so much of an answer's latency: a server that answers within 2.5 ms gets one, since threads of one
+interpreter hardly help (4 100 exchanges a second with one, 4 500 with eight); one that takes 20 ms gets eight."""
+
+BATCH_SECONDS: Final = 0.5
+"""Work leased at once: enough for a commit to pay, little to hand back when the server says "later"."""
+
+FIRST_BATCH: Final = 8
+LARGEST_BATCH: Final = 100
+_REMEMBERED: Final = 4
+_ENOUGH: Final = 3
+"""Answers to judge a server's pace by, and how many it takes to call it slow. Their least counts: the first exchange
+also connects and imports, and any may be held up by our own process."""
+
+
+class Lane:
+    """State of one destination. Its `lock` guards everything but `wire`, `base_url` and `headers`.
+
+    Args:
+        known: As the outbox has it.
+        random: Uniform in [0, 1).
+        max_senders: Requests in flight at most.
+    """
+
+    def __init__(self, known: KnownDestination, *, random: Callable[[], float], max_senders: int = MAX_SENDERS) -> None:
+        self.id = known.id
+        self.destination = known.destination
+        self.lock = threading.Lock()
+        self.breaker = Breaker(random=random, failures=known.failures)
+        self.pulse = Pulse(failures=known.failures, last_answer_ns=known.last_answer_ns)
+        self.wire: Wire | None = None
+        self.base_url = ""
+        self.headers: Mapping[str, str] = {}
+        self.queue: deque[Leased] = deque()
+        self.lease_ends = 0.0
+        self.more_due = False
+        self.senders = 0
+        self.paused = False
+        self.halts = 0
+        self._leaving = 0
+        self._held_until = 0.0
+        self._max_senders = max_senders
+        self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
+
+    def equip(self, wires: Callable[[Destination], Wire], environ: Mapping[str, str]) -> str:
+        """Look up wire and credentials, and return what is missing in our own words, or "" when nothing is.
+
+        The wire is looked up once, credentials each time: they may change, and are not kept longer than needed.
+        """
+        destination = self.destination
+        try:
+            if self.wire is None:
+                wire = wires(destination)
+                self.base_url = wire.base_url(destination.endpoint)
+                self.wire = wire
+            self.headers = {}
+            if destination.credentials:
+                secret = credentials.resolve(destination.credentials, environ)
+                if secret is None:
+                    return f"{destination.credentials} is not set"
+                self.headers = credentials.headers(secret)
+        except (FootfallError, OSError) as error:
+            # Words of ours, or of the system about a path that the user gave.
+            return str(error)
+        return ""
+
+    @property
+    def drops_in_doubt(self) -> bool:
+        """Whether a request that may have arrived is dropped instead of sent again."""
+        wish = self.destination.in_doubt or (self.wire.in_doubt if self.wire else "retry")
+        return wish == "drop"
+
+    def hold(self, now: float, seconds: float) -> None:
+        """Send nothing for *seconds* from *now* (monotonic); never shortens a longer wait."""
+        self._held_until = max(self._held_until, now + seconds)
+
+    def pause(self, now: float, seconds: float) -> bool:
+        """As `hold`, for a wait that the outbox is to remember as well; return whether it is longer than any before."""
+        longer = now + seconds > self._held_until
+        self.paused = True
+        self.hold(now, seconds)
+        return longer
+
+    def resume(self) -> None:
+        """Forget the wait: by the outbox it is over."""
+        self._held_until = 0.0
+        self.paused = False
+
+    def wait_seconds(self, now: float) -> float:
+        """Return how long nothing may be sent, by hold or breaker."""
+        return max(self._held_until - now, self.breaker.wait_seconds(now), 0.0)
+
+    def is_held(self, now: float) -> bool:
+        """Whether a hold is on."""
+        return self._held_until > now
+
+    def took(self, seconds: float) -> None:
+        """Note how long an answer took."""
+        self._latencies.append(seconds)
+
+    def senders_wanted(self) -> int:
+        """Return how many requests should be in flight, from how fast the server answers."""
+        if len(self._latencies) < _ENOUGH:
+            return 1
+        return min(max(math.ceil(min(self._latencies) / SENDER_SECONDS), 1), self._max_senders)
+
+    def batch(self) -> int:
+        """Return how many requests to lease at once.
+
+        One where a copy would do harm: were we killed, all that is leased would be in doubt, sent or not.
+        """
+        if self.drops_in_doubt:
+            return 1
+        if not self._latencies:
+            return FIRST_BATCH
+        pace = self.senders_wanted() / max(min(self._latencies), 0.001)
+        return min(max(int(pace * BATCH_SECONDS), FIRST_BATCH), LARGEST_BATCH)
+
+    def is_surplus(self) -> bool:
+        """Whether one sender may go because fewer are wanted; counts a yes, so that not all go at once."""
+        if self.senders - self._leaving <= self.senders_wanted():
+            return False
+        self._leaving += 1
+        return True
+
+    def left(self) -> None:
+        """Note that a sender is gone."""
+        self.senders -= 1
+        self._leaving = min(self._leaving, self.senders)

@@ -1,0 +1,65 @@
+"""A test hook: die at a named point, as SIGKILL would have it.
+
+``FOOTFALL_CRASH_AT=after_send`` makes the process kill itself when delivery first reaches the point
+``after_send``; ``after_send:3`` at the third time. It is read once, when the first of those modules is loaded, and
+nothing but the tests of reliability.md section 6 has a use for it. Unset, `crash_at` is an empty function.
+
+Points, in order: `POINTS`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+POINTS: Final = (
+    "before_intake",
+    "after_intake",
+    "before_unlink",
+    "after_unlink",
+    "after_lease",
+    "before_send",
+    "after_send",
+    "before_settle",
+    "after_settle",
+    "after_round",
+)
+"""In the order in which they are passed.
+
+A journal's lines are translated; committed with their offset; a finished journal is about to go; is gone and not yet
+forgotten. Requests are leased; one is about to be sent; its answer is there; its meaning is known; is committed;
+nothing is left to lease.
+"""
+
+
+def _nowhere(name: str, /) -> None:
+    del name
+
+
+def arm(wish: str, kill: Callable[[], None]) -> Callable[[str], None]:
+    """Return a `crash_at` for *wish* (``name`` or ``name:count``), or one that does nothing for "" or nonsense."""
+    name, _, count = wish.partition(":")
+    if name not in POINTS or (count and not count.isdecimal()):
+        return _nowhere
+    left = [int(count or 1)]
+
+    def crash(reached: str, /) -> None:
+        if reached == name:
+            left[0] -= 1
+            if left[0] == 0:
+                kill()
+
+    return crash
+
+
+def _die() -> None:  # pragma: no cover  nothing is left to report that it ran
+    # SIGKILL where there is one: no handler, no atexit, no flush. Windows ends a process for any other number.
+    os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+
+
+crash_at: Callable[[str], None] = arm(os.environ.get("FOOTFALL_CRASH_AT", ""), _die)
+"""Called by intake and courier with the name of each point they pass."""

@@ -1,0 +1,181 @@
+"""The delivering side of one state directory: journals to outbox to servers, by one process at a time.
+
+Used by the background thread of a recording process (`runtime`), and by ``footfall send``. Who opens it holds the
+outbox's lock; everybody else only appends to journals and reads the status file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from footfall.clock import Clock, SystemClock
+from footfall.courier.courier import Courier
+from footfall.courier.transport import HttpTransport, Transport
+from footfall.destination import Destination
+from footfall.errors import OutboxBusyError, guard, trouble
+from footfall.export.intake import Intake
+from footfall.ledger import Ledger
+from footfall.outbox.store import Outbox
+from footfall.places import Places, is_alive, write_private
+from footfall.settings import Settings
+from footfall.status import Status, read_status, unread_records
+from footfall.version import VERSION
+from footfall.wire.base import Wire
+from footfall.wire.load import installed, load
+
+OUTBOX_NAME: Final = "outbox.db"
+STATUS_INTERVAL_SECONDS: Final = 1.0
+
+
+class Delivery:
+    """Everything between journals and servers, owned by this process.
+
+    Args:
+        places: Whose state directory.
+        settings: Sizes, ages, time-outs.
+        clock: Time.
+        transport: The way to the servers; default: HTTP.
+
+    Raises:
+        OutboxBusyError: Another process delivers.
+        OutboxError: The outbox cannot be used.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+    ) -> None:
+        self.places = places
+        self.clock = clock or SystemClock()
+        self.outbox = Outbox.open(
+            places.outbox / OUTBOX_NAME,
+            clock=self.clock,
+            network=places.network,
+            max_bytes=settings.outbox_max_bytes,
+            max_age_seconds=settings.outbox_max_age_seconds,
+        )
+        self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION)
+        self._wires: dict[str, Wire] = {}
+        self.intake = Intake(places.journal, self.outbox, wires=self._wire, is_alive=is_alive)
+        self.courier = Courier(
+            self.outbox,
+            transport=transport or self._http,
+            clock=self.clock,
+            wires=self._wire,
+            exchange_timeout_seconds=settings.exchange_timeout_seconds,
+        )
+        self._status_at = 0.0
+
+    def step(self, *, deadline: float | None = None) -> bool:
+        """Take in what is new and send what is due; return whether anything moved.
+
+        Args:
+            deadline: On the clock's monotonic scale; nothing new is begun after it.
+        """
+        taken = self.intake.run(keep_going=lambda: deadline is None or self.clock.monotonic() < deadline)
+        self.outbox.trim(now_ns=self.clock.now_ns())
+        delivered = self.courier.deliver_once(deadline=deadline)
+        now = self.clock.monotonic()
+        if now - self._status_at >= STATUS_INTERVAL_SECONDS or taken or delivered.attempts:
+            self._status_at = now
+            self.write_status()
+        return bool(taken or delivered.attempts)
+
+    def drain(self, *, timeout_seconds: float, stop: Callable[[], bool] = lambda: False) -> Ledger:
+        """Deliver until nothing is pending or *timeout_seconds* are over; return the books.
+
+        What has to wait longer than the time that is left (back-off, ``Retry-After``) is not waited for.
+        """
+        deadline = self.clock.monotonic() + timeout_seconds
+        while True:
+            moved = self.step(deadline=deadline)
+            left = deadline - self.clock.monotonic()
+            if stop() or left <= 0 or (not self.outbox.pending() and not self._unread()):
+                break
+            if not moved:
+                wake = self.courier.next_wake_seconds()
+                if wake is None or wake > left:
+                    break
+                time.sleep(min(max(wake, 0.01), left))
+        self.write_status()
+        return self.ledger()
+
+    def ledger(self) -> Ledger:
+        """Return the books, with what journals hold beyond what was taken in."""
+        return msgspec.structs.replace(self.outbox.ledger(), unread=self._unread())
+
+    def status(self) -> Status:
+        """Return what `write_status` would write."""
+        return Status(
+            time_ns=self.clock.now_ns(),
+            pid=os.getpid(),
+            ledger=self.outbox.ledger(),
+            observed=self.outbox.observed(),
+            offsets=self.outbox.offsets(),
+            answering=self.courier.answering(),
+            trouble=dict(trouble.counts),
+        )
+
+    def write_status(self) -> None:
+        """Leave the figures where others can read them, renamed into place."""
+        with guard("write status"), contextlib.suppress(OSError):
+            write_private(self.places.status, msgspec.json.encode(self.status()))
+
+    def close(self, timeout_seconds: float = 0.0) -> None:
+        """Write the status once more and let go of the outbox, waiting *timeout_seconds* for exchanges under way."""
+        ended = self.courier.stop(timeout_seconds)
+        self.write_status()
+        if ended:  # else its threads still settle; the process's end closes the file, and its journal is replayed
+            self._http.close()
+            self.outbox.close()
+
+    def _wire(self, destination: Destination) -> Wire:
+        key = destination.key
+        if key not in self._wires:
+            self._wires[key] = load(destination.wire, destination.options)
+        return self._wires[key]
+
+    def _unread(self) -> int:
+        return unread_records(self.places.journal, self.outbox.offsets())
+
+
+def preload() -> None:
+    """Import what delivery would otherwise import on its way, from whichever thread is first.
+
+    So that all late imports happen in one place, which a fork can wait for (`background.Background.loading`).
+    """
+    import encodings.idna  # noqa: PLC0415  the first look-up of a host name would
+
+    import opentelemetry.instrumentation.utils  # noqa: PLC0415  the first exchange would
+
+    del encodings, opentelemetry
+    for name in installed():
+        with guard("load wire"):
+            load(name, {})
+
+
+def current_status(places: Places, settings: Settings) -> Status:
+    """Return the books as they are now: from the outbox where nobody delivers, else from the status file.
+
+    Journals are taken in first where the lock is free; nothing is sent.
+    """
+    with contextlib.suppress(OutboxBusyError):
+        delivery = Delivery(places, settings)
+        try:
+            delivery.intake.run()
+            return msgspec.structs.replace(delivery.status(), ledger=delivery.ledger())
+        finally:
+            delivery.close()
+    last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
+    unread = unread_records(places.journal, last.offsets)
+    return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))

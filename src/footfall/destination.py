@@ -1,0 +1,97 @@
+"""`Destination`: where a project's uses go, without any secret.
+
+Written into journals, so that whoever adopts one knows where its lines belong. Credentials are references
+(``env:NAME``, ``file:/path``) that the courier resolves at send time (reliability.md S3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from footfall.errors import ConfigurationError
+
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
+
+InDoubt = Literal["", "retry", "drop"]
+"""What to do after a request that got no answer; "" leaves it to the wire."""
+
+
+class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One server as one project uses it.
+
+    Attributes:
+        wire: Name in entry point group ``footfall.wires``.
+        endpoint: Base URL, http or https, without user name, query or fragment.
+        options: Of the wire: scalars, never secrets.
+        credentials: ``env:NAME`` or ``file:/path``; the value is a header line such as ``Authorization: Bearer ...``
+            (several lines, several headers). "" sends none.
+        insecure: Allow plain http to a host that is not loopback.
+        in_doubt: Override of the wire's own choice.
+    """
+
+    wire: str
+    endpoint: str
+    options: Mapping[str, str | int | float | bool] = {}
+    credentials: str = ""
+    insecure: bool = False
+    in_doubt: InDoubt = ""
+
+    @property
+    def key(self) -> str:
+        """Stable short name: the wire, the host, and eight digits of a digest over all fields."""
+        host = urlsplit(self.endpoint).netloc
+        digest = hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:8]
+        return f"{self.wire}:{host}:{digest}"
+
+
+def check(destination: Destination) -> Destination:
+    """Return *destination* when it may be sent to.
+
+    Raises:
+        ConfigurationError: The endpoint is no absolute http(s) URL, carries a user name, password or query, is plain
+            http to another machine without ``insecure=True`` (reliability.md S12), or the credentials are a value
+            instead of a reference.
+    """
+    endpoint, wire = destination.endpoint, destination.wire
+    try:
+        parts = urlsplit(endpoint)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        msg = f"{wire}: endpoint {endpoint!r} is not a URL ({error}); write it as https://host[:port][/path]"
+        raise ConfigurationError(msg) from None
+    if parts.scheme not in {"http", "https"} or not host:
+        msg = f"{wire}: endpoint {endpoint!r} must begin with https:// or http:// and name a host"
+        raise ConfigurationError(msg)
+    if parts.username is not None or parts.password is not None:
+        msg = f"{wire}: the endpoint at {host} holds a user name or password; use credentials='env:NAME' instead"
+        raise ConfigurationError(msg)
+    if parts.query or parts.fragment:
+        msg = f"{wire}: endpoint at {host} has a query or fragment, which no server of this kind reads; remove it"
+        raise ConfigurationError(msg)
+    if re.search(r"[\x00-\x20\x7f]", endpoint):
+        msg = f"{wire}: endpoint {endpoint!r} holds blanks or control characters"
+        raise ConfigurationError(msg)
+    if parts.scheme == "http" and not destination.insecure and not is_loopback(host):
+        msg = f"{wire}: plain http to {host} would travel unprotected; use https, or say insecure=True"
+        raise ConfigurationError(msg)
+    if destination.credentials and not _REFERENCE.fullmatch(destination.credentials):
+        msg = f"{wire}: credentials must be a reference, env:NAME or file:/path, never the secret itself"
+        raise ConfigurationError(msg)
+    return destination
+
+
+def is_loopback(host: str) -> bool:
+    """Whether *host* is this machine: ``localhost`` or a loopback address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

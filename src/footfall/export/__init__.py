@@ -1,0 +1,1 @@
+"""Spans and journals to outbox."""

@@ -1,0 +1,1 @@
+"""The five clients' own interfaces on footfall's line."""

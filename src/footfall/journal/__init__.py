@@ -1,0 +1,1 @@
+"""What is written before a call returns: one file a process."""

@@ -1,0 +1,75 @@
+"""The status file: what the delivering process last said of itself, for everybody who does not deliver.
+
+Light to import: a process about to exit reads it to learn whether somebody answers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from footfall.journal.reader import JournalReader, journals
+from footfall.ledger import Ledger
+from footfall.places import Places
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """What the delivering process last said of itself; the file that others read.
+
+    Attributes:
+        time_ns: UTC, when it was written.
+        pid: Who delivers, or last delivered.
+        ledger: The books at that time.
+        observed: Uses by project, counted ones included.
+        offsets: How far each journal had been read.
+        answering: Whether some destination with something to send had answered when last asked.
+        trouble: Hidden errors of the delivering process, by kind.
+    """
+
+    time_ns: int
+    pid: int
+    ledger: Ledger
+    observed: Mapping[str, int] = {}
+    offsets: Mapping[str, int] = {}
+    answering: bool = False
+    trouble: Mapping[str, int] = {}
+
+
+def read_status(places: Places) -> Status | None:
+    """Return the last status that a delivering process wrote, or None."""
+    try:
+        return msgspec.json.decode(places.status.read_bytes(), type=Status)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def unread_records(directory: Path, offsets: Mapping[str, int]) -> int:
+    """Return how many records the sendable journals of *directory* hold beyond *offsets*."""
+    unread = 0
+    for path in journals(directory):
+        with contextlib.suppress(OSError):
+            offset = offsets.get(path.name, 0)
+            if path.stat().st_size <= offset:
+                continue
+            reader = JournalReader(path)
+            while True:
+                chunk = reader.read(offset)
+                if reader.opened is None or reader.opened.mode != "on":
+                    break
+                unread += len(chunk.observed)
+                if chunk.at_end or chunk.offset == offset:
+                    break
+                offset = chunk.offset
+    return unread
+
+
+def to_json(status: Status) -> dict[str, Any]:
+    """Return *status* as plain data for ``footfall status --json``, with the sums that the books leave out."""
+    data: dict[str, Any] = msgspec.to_builtins(status)
+    data["ledger"]["balanced"] = status.ledger.balanced
+    data["ledger"]["pending"] = status.ledger.pending
+    return data

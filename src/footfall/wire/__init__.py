@@ -1,0 +1,1 @@
+"""To whom: one file a format."""

@@ -1,0 +1,102 @@
+"""The destinations of the wires that ship with footfall, as a registry's ``send_to`` names them.
+
+    send_to=[footfall.Migas("https://migas.example.org"), footfall.Otlp("http://localhost:4318")]
+
+An option that has its default is not written down, so that `Migas(url)` and ``{wire: migas, endpoint: url}`` in a file
+are one destination with one account.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from footfall.destination import Destination, InDoubt, check
+from footfall.errors import ConfigurationError
+
+Dialect = Literal["rest", "graphql"]
+Compression = Literal["gzip", "none"]
+
+
+def Migas(  # noqa: N802  reads as what it makes, like a class
+    endpoint: str,
+    *,
+    dialect: Dialect = "rest",
+    wait: bool = False,
+    credentials: str = "",
+    insecure: bool = False,
+    in_doubt: InDoubt = "",
+) -> Destination:
+    """Return a migas server as destination.
+
+    Args:
+        endpoint: Base URL; a final ``/graphql``, as in settings of the original client, is cut off.
+        dialect: ``rest``, or ``graphql`` for servers before the REST interface.
+        wait: REST only: ask the server to store before it answers, so that what its database refuses is counted.
+        credentials: ``env:NAME`` or ``file:/path``; migas itself asks for none.
+        insecure: Allow plain http to another machine.
+        in_doubt: What to do after a request without an answer; "" retries, since one crumb too many does less harm
+            than one too few.
+
+    Raises:
+        ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+    """
+    _one_of("migas", "dialect", dialect, get_args(Dialect))
+    options: dict[str, str | int | float | bool] = {}
+    if dialect != "rest":
+        options["dialect"] = dialect
+    if wait:
+        options["wait"] = True
+    return _checked("migas", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
+
+
+def Otlp(  # noqa: N802  reads as what it makes, like a class
+    endpoint: str,
+    *,
+    credentials: str = "",
+    insecure: bool = False,
+    compression: Compression = "gzip",
+    in_doubt: InDoubt = "",
+) -> Destination:
+    """Return an OTLP/HTTP receiver, such as an OpenTelemetry Collector, as destination.
+
+    Args:
+        endpoint: Base URL; a final ``/v1/traces`` or ``/v1/logs`` is cut off, for both are used.
+        credentials: ``env:NAME`` or ``file:/path``, holding a header line such as ``Authorization: Bearer ...``.
+        insecure: Allow plain http to another machine.
+        compression: Of bodies: ``gzip`` or ``none``.
+        in_doubt: What to do after a request without an answer; "" retries.
+
+    Raises:
+        ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+    """
+    _one_of("otlp", "compression", compression, get_args(Compression))
+    options: dict[str, str | int | float | bool] = {} if compression == "gzip" else {"compression": compression}
+    return _checked("otlp", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
+
+
+def _checked(
+    wire: str,
+    endpoint: str,
+    options: dict[str, str | int | float | bool],
+    *,
+    credentials: str,
+    insecure: bool,
+    in_doubt: InDoubt,
+) -> Destination:
+    _one_of(wire, "in_doubt", in_doubt, get_args(InDoubt))
+    return check(
+        Destination(
+            wire=wire,
+            endpoint=endpoint,
+            options=options,
+            credentials=credentials,
+            insecure=insecure,
+            in_doubt=in_doubt,
+        )
+    )
+
+
+def _one_of(wire: str, option: str, value: str, offered: tuple[str, ...]) -> None:
+    if value not in offered:
+        msg = f"{wire}: {option} {value!r} is not offered; say {' or '.join(repr(word) for word in offered)}"
+        raise ConfigurationError(msg)

@@ -1,0 +1,217 @@
+"""`Usage` as OpenTelemetry spans and log records, and those as protobuf bytes (otel.md section 4).
+
+No provider is involved: readable spans and records are filled in directly, with plain dicts as attributes, which the
+SDK neither limits nor counts. The bytes come from OpenTelemetry's own encoder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from footfall import attributes as names
+from footfall.usage import Kind, Outcome, Usage
+from footfall.wire.otlp_values import attribute_value
+from footfall.wire.text import clean
+
+_TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
+_SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
+_MAX_TIME_NS: Final = 2**64 - 1
+
+EVENT_NAME: Final[Mapping[Kind, str]] = {Kind.START: "footfall.start", Kind.COUNT: "footfall.count"}
+"""Event names of records that are no events; an event has its own."""
+
+# Extra fields for one wire are for that wire alone (`Usage.extra`).
+_ADDRESSED_TO_OTHERS: Final = ("access.", "insights.", "migas.", "otlp.", "ramen.", "tracker.")
+
+
+class _SharedResource(Resource):
+    """A resource that is equal to itself only.
+
+    The encoder asks each span for its resource's hash, and the SDK's own hash writes all attributes as JSON each time.
+    """
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+def is_told(usage: Usage) -> bool:
+    """Whether OTLP can hold *usage*: its time fits, and a span's ids are ids."""
+    if not 0 <= usage.time_ns <= _MAX_TIME_NS or usage.end_ns > _MAX_TIME_NS:
+        return False
+    return usage.kind is not Kind.END or _ids_of(usage) is not None
+
+
+def encode_traces(batch: Sequence[Usage]) -> bytes:
+    """Return an ExportTraceServiceRequest with a span for each of *batch*, which must be `is_told` ENDs."""
+    resources = _Resources()
+    return bytes(encode_spans([_span(usage, *resources.of(usage)) for usage in batch]).SerializeToString())
+
+
+def encode_events(batch: Sequence[Usage]) -> bytes:
+    """Return an ExportLogsServiceRequest with a record for each of *batch*, which must be `is_told`."""
+    resources = _Resources()
+    return bytes(encode_logs([_record(usage, *resources.of(usage)) for usage in batch]).SerializeToString())
+
+
+class _Resources:
+    """Resource and scope of the uses of one batch, made once each."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, str], tuple[_SharedResource, InstrumentationScope]] = {}
+        self._equal: dict[str, tuple[_SharedResource, InstrumentationScope]] = {}
+
+    def of(self, usage: Usage) -> tuple[Resource, InstrumentationScope]:
+        # By identity first: the uses of one journal share one mapping, which the batch keeps alive.
+        key = (id(usage.resource), usage.project, usage.project_version)
+        if key not in self._known:
+            content = _resource_attributes(usage)
+            made = self._equal.get(repr(content))
+            if made is None:
+                # The version of the footfall that saw the use, which may be older than the one that sends it.
+                version = content.get(names.TELEMETRY_DISTRO_VERSION)
+                scope = InstrumentationScope(names.SCOPE_NAME, str(version or ""), names.SCHEMA_URL)
+                made = self._equal[repr(content)] = (_SharedResource(content, names.SCHEMA_URL), scope)
+            self._known[key] = made
+        return self._known[key]
+
+
+def _resource_attributes(usage: Usage) -> dict[str, Any]:
+    owner, _, repository = usage.project.rpartition("/")
+    project = {
+        names.SERVICE_NAME: repository,
+        names.SERVICE_NAMESPACE: owner or None,
+        names.SERVICE_VERSION: usage.project_version or None,
+    }
+    return _accepted({**dict(sorted(usage.resource.items())), **project})
+
+
+def _accepted(values: Mapping[str, Any]) -> dict[str, Any]:
+    accepted = ((clean(key), attribute_value(value)) for key, value in values.items() if value is not None)
+    return {key: value for key, value in accepted if key}
+
+
+def _attributes(usage: Usage) -> dict[str, Any]:
+    """Return the attributes of the span or record for *usage*."""
+    values: dict[str, Any] = {
+        names.PROJECT: usage.project,
+        names.SERVICE: usage.service or None,
+        names.KIND: None if usage.kind is Kind.END else usage.kind.value,
+        names.CODE_FUNCTION_NAME: _function_of(usage),
+        names.OUTCOME: usage.outcome.value if usage.outcome else None,
+        names.ERROR_TYPE: _error_type_of(usage),
+        names.COUNT: usage.count if usage.count != 1 else None,
+        names.ITEMS: usage.items if usage.items >= 0 else None,
+        names.SESSION_ID: usage.session_id or None,
+        names.SESSION_PREVIOUS_ID: usage.previous_session_id or None,
+        names.APP_INSTALLATION_ID: usage.installation_id or None,
+    }
+    for key, value in usage.arguments.items():
+        values[names.ARGUMENT_PREFIX + key] = value
+    for key, value in usage.extra.items():
+        if not key.startswith(_ADDRESSED_TO_OTHERS):
+            values[names.EXTRA_PREFIX + key] = value
+    values.update(usage.of_wire("otlp"))
+    for name in usage.drop:
+        for prefix in ("", names.ARGUMENT_PREFIX, names.EXTRA_PREFIX):
+            values.pop(prefix + name.removeprefix("otlp."), None)
+    return _accepted(values)
+
+
+def _function_of(usage: Usage) -> str | None:
+    """Return ``module.qualname`` where *usage* is of a registered function, ``module:qualname``; else None."""
+    is_function = usage.kind is not Kind.EVENT and ":" in usage.name
+    return usage.name.replace(":", ".", 1) if is_function else None
+
+
+def _error_type_of(usage: Usage) -> str | None:
+    if usage.outcome in {None, Outcome.OK}:
+        return usage.error_type or None
+    # `_OTHER` is the convention's word for a failure of unknown type.
+    return usage.error_type or ("ProcessKilled" if usage.outcome is Outcome.KILLED else "_OTHER")
+
+
+def _ids_of(usage: Usage) -> SpanContext | None:
+    if not (_TRACE_ID.fullmatch(usage.trace_id) and _SPAN_ID.fullmatch(usage.span_id)):
+        return None
+    return SpanContext(
+        trace_id=int(usage.trace_id, 16),
+        span_id=int(usage.span_id, 16),
+        is_remote=False,
+        trace_flags=TraceFlags(TraceFlags.SAMPLED),
+    )
+
+
+def _span(usage: Usage, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+    ids = _ids_of(usage) or INVALID_SPAN_CONTEXT
+    failed = usage.outcome not in {None, Outcome.OK}
+    parent = None
+    if _SPAN_ID.fullmatch(usage.parent_span_id):
+        parent = SpanContext(ids.trace_id, int(usage.parent_span_id, 16), is_remote=False, trace_flags=ids.trace_flags)
+    return ReadableSpan(
+        name=clean(usage.name),
+        context=ids,
+        parent=parent,
+        resource=resource,
+        attributes=_attributes(usage),
+        kind=SpanKind.INTERNAL,
+        # A success is left unset, as the specification asks of instrumentation. A description is for errors only.
+        status=Status(StatusCode.ERROR, clean(usage.message) or None) if failed else Status(),
+        start_time=usage.time_ns,
+        end_time=max(usage.time_ns, usage.end_ns),
+        instrumentation_scope=scope,
+    )
+
+
+def _record(usage: Usage, resource: Resource, scope: InstrumentationScope) -> Any:
+    """Return the log record; where the event's name is ours, the body says which use it is about."""
+    is_event = usage.kind not in EVENT_NAME
+    values: dict[str, Any] = {
+        "timestamp": usage.time_ns,
+        "observed_timestamp": usage.time_ns,
+        # Never an empty context: the constructor would take the current span of whoever runs this.
+        "context": set_span_in_context(NonRecordingSpan(_ids_of(usage) or INVALID_SPAN_CONTEXT), Context()),
+        "severity_number": SeverityNumber.UNSPECIFIED,
+        "body": clean(usage.message if is_event else usage.name) or None,
+        "attributes": _attributes(usage),
+        "event_name": clean(EVENT_NAME.get(usage.kind, usage.name)),
+    }
+    return _readable(values, resource, scope)
+
+
+def _readable(values: dict[str, Any], resource: Resource, scope: InstrumentationScope) -> Any:
+    """Return what the encoder of the installed version takes; before 1.39 it was another class."""
+    from opentelemetry.sdk import _logs as sdk_logs  # noqa: PLC0415  looked at where it is used: its names moved
+
+    module = cast("Any", sdk_logs)
+    if hasattr(module, "ReadableLogRecord"):
+        from opentelemetry._logs import LogRecord  # noqa: PLC0415  abstract before that class came
+
+        return module.ReadableLogRecord(LogRecord(**values), resource, scope)
+    attributes = values.pop("attributes")
+    record = module.LogRecord(**values, resource=resource)
+    # Given to the constructor, they would be cut to the limits of the environment.
+    record.attributes = BoundedAttributes(attributes=attributes)
+    return module.LogData(record, scope)

@@ -1,0 +1,15 @@
+"""An application that knows nothing of footfall: it uses a package from PyPI and traces itself with OpenTelemetry."""
+
+from __future__ import annotations
+
+import networkx
+from opentelemetry import trace
+
+graph = networkx.karate_club_graph()
+with trace.get_tracer("app").start_as_current_span("analysis"):
+    for target in range(1, 6):
+        networkx.shortest_path(graph, 0, target)
+    try:
+        networkx.shortest_path(graph, 0, "secret-canary")
+    except networkx.NodeNotFound as error:
+        print("not found:", type(error).__name__)  # noqa: T201

@@ -1,0 +1,127 @@
+"""A user's program that touches every public name. It is not run: mypy and pyright must accept it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import footfall
+from footfall import Destination, FootfallError, FootfallInstrumentor, FootfallSpanExporter, Migas, Otlp
+from footfall.testing import FakeClock, ScriptedTransport, SequentialIds, Sink, assert_ledger
+from footfall.wire.base import Request, Response, Verdict, Wire
+
+
+def configure() -> str:
+    """Every way to say what is watched and whom to tell."""
+    destinations: list[Destination] = [
+        Migas("https://migas.example.org"),
+        Otlp("http://localhost:4318"),
+    ]
+    try:
+        reason: str = footfall.instrument(
+            project="intake/intake-esm",
+            version=None,
+            registry="usage.yaml",
+            send_to=destinations,
+            extra={"site": "x"},
+            consent="opt-in",
+            ci="skip",
+        )
+    except FootfallError as error:
+        return str(error)
+    footfall.instrument("intake/intake-esm", registry=Path("usage.yaml"))
+    footfall.instrument("intake/intake-esm", registry={"registry": ["intake_esm.core:esm_datastore.search"]})
+    return reason + footfall.__version__
+
+
+@footfall.register("intake_catalog", extra={"fs": "lustre"}, capture={"kind": "len"}, drop=["a"], start=True, rate=1.0)
+def search(kind: str, *, limit: int = 3) -> list[str]:
+    """Keeps its signature."""
+    return [kind] * limit
+
+
+@footfall.register()
+async def fetch(url: str) -> bytes:
+    """Keeps being a coroutine function."""
+    return url.encode()
+
+
+@footfall.register()
+def items(count: int) -> Iterator[int]:
+    """Keeps being a generator."""
+    yield from range(count)
+
+
+@footfall.register()
+async def stream(count: int) -> AsyncIterator[int]:
+    """Keeps being an asynchronous generator."""
+    for item in range(count):
+        yield item
+
+
+@footfall.register()
+class Catalog:
+    """Keeps being a class."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @footfall.register("catalog")
+    def open(self, mode: str) -> str:
+        """Keeps being a method."""
+        return self.name + mode
+
+
+@footfall.track("nipreps/fmriprep", "24.0", stage="fit")
+def main(argument: str) -> int:
+    """Keeps its signature."""
+    return len(argument)
+
+
+@footfall.track("nipreps/fmriprep")
+async def main_async(argument: str) -> int:
+    """Keeps being a coroutine function."""
+    return len(argument)
+
+
+async def use() -> int:
+    """Results have the types they had."""
+    found: list[str] = search("a", limit=2)
+    body: bytes = await fetch("x")
+    numbers: list[int] = list(items(3))
+    async for number in stream(2):
+        numbers.append(number)
+    opened: str = Catalog("c").open("r")
+    with footfall.track("nipreps/fmriprep") as run:
+        footfall.event("step", name="say_hello", points=10)
+        footfall.event("step", project="nipreps/fmriprep")
+    run.end()
+    footfall.track("nipreps/fmriprep")
+    return main(opened) + await main_async(found[0]) + len(body) + sum(numbers)
+
+
+def finish() -> bool:
+    """The books, and the end."""
+    ledger = footfall.drain(timeout_seconds=2.0)
+    assert_ledger(ledger)
+    footfall.uninstrument("intake/intake-esm")
+    footfall.uninstrument()
+    return ledger.balanced and ledger.pending == 0
+
+
+def zero_code() -> None:
+    """What OpenTelemetry's auto loader does."""
+    FootfallInstrumentor().instrument(project="demo/lib")
+    FootfallInstrumentor().uninstrument()
+    FootfallSpanExporter().shutdown()
+
+
+def speak(wire: Wire, response: Response) -> tuple[list[Request], Verdict]:
+    """A wire as its users see it."""
+    return list(wire.translate([])), wire.judge(response)
+
+
+def helpers(directory: Path) -> tuple[FakeClock, ScriptedTransport, SequentialIds]:
+    """What one tests with."""
+    with Sink(directory):
+        return FakeClock(), ScriptedTransport(), SequentialIds()

@@ -1,0 +1,68 @@
+"""The factories give checked destinations, and cost nothing to import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from footfall.destination import Destination
+from footfall.errors import ConfigurationError
+from footfall.wire.destinations import Migas, Otlp
+from footfall.wire.load import load
+
+
+def test_defaults_are_not_written_down() -> None:
+    """A destination made here and one written in a file are the same, and so have one account."""
+    assert Migas("https://migas.example.org") == Destination(wire="migas", endpoint="https://migas.example.org")
+    assert Otlp("http://localhost:4318") == Destination(wire="otlp", endpoint="http://localhost:4318")
+
+
+def test_options_reach_the_wire() -> None:
+    """Every option can be loaded again from the destination alone."""
+    migas = Migas("https://m.example.org", dialect="graphql", wait=True, in_doubt="drop")
+    assert (migas.options, migas.in_doubt) == ({"dialect": "graphql", "wait": True}, "drop")
+    assert vars(load(migas.wire, migas.options))["path"] == "/graphql"
+    otlp = Otlp("http://c.example.org:4318", compression="none", insecure=True, credentials="env:TOKEN")
+    assert (otlp.options, otlp.insecure, otlp.credentials) == ({"compression": "none"}, True, "env:TOKEN")
+    assert vars(load(otlp.wire, otlp.options))["compression"] == "none"
+
+
+@pytest.mark.parametrize("factory", [Migas, Otlp])
+@pytest.mark.parametrize(
+    ("endpoint", "options"),
+    [
+        ("migas.example.org", {}),
+        ("http://migas.example.org", {}),
+        ("https://user:secret@migas.example.org", {}),
+        ("https://migas.example.org", {"credentials": "Bearer secret"}),
+        ("https://migas.example.org", {"in_doubt": "pray"}),
+    ],
+)
+def test_what_cannot_be_sent_to_is_refused(factory: Any, endpoint: str, options: dict[str, Any]) -> None:
+    """Wrong endpoints, plain http to another machine and written-down secrets are refused; no secret is repeated."""
+    with pytest.raises(ConfigurationError) as caught:
+        factory(endpoint, **options)
+    assert "secret" not in str(caught.value).replace("the secret itself", "")
+
+
+def test_wrong_choices_are_refused() -> None:
+    """The message names what is offered."""
+    with pytest.raises(ConfigurationError, match=r"dialect 'soap' is not offered; say 'rest' or 'graphql'"):
+        Migas("https://migas.example.org", dialect="soap")  # type: ignore[arg-type]  # the mistake under test
+    with pytest.raises(ConfigurationError, match=r"compression 'zip' is not offered; say 'gzip' or 'none'"):
+        Otlp("https://otlp.example.org", compression="zip")  # type: ignore[arg-type]  # the mistake under test
+
+
+def test_importing_them_is_light() -> None:
+    """Neither the SDK, nor an HTTP client, nor package metadata is loaded before a use is delivered."""
+    program = (
+        "import sys, footfall.wire.destinations, footfall.wire.load\n"
+        "footfall.wire.load.load('migas', {})\n"
+        "heavy = ('opentelemetry', 'google.protobuf', 'requests', 'sqlite3', 'yaml', 'importlib.metadata')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "[]"
