@@ -28,7 +28,12 @@ def settings_table() -> str:
 def attributes_table() -> str:
     rows = [(f"`{row.key}`", row.where, row.stability, row.meaning) for row in attributes.TABLE]
     rows += [
-        (f"`{attributes.ARGUMENT_PREFIX}<name>`", "use", "footfall", "An argument that the registry's `capture` allows."),
+        (
+            f"`{attributes.ARGUMENT_PREFIX}<name>`",
+            "use",
+            "footfall",
+            "An argument that the registry's `capture` allows.",
+        ),
         (f"`{attributes.EXTRA_PREFIX}<name>`", "use", "footfall", "A field of the registry's `extra`, or of an event."),
     ]
     return table(("attribute", "on", "stability", "meaning"), rows)
@@ -65,4 +70,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

@@ -14,11 +14,11 @@ ROWS: tuple[frozenset[str], ...] = tuple(
     map(
         frozenset,
         (
-            {"errors", "ledger", "attributes", "usage", "destination", "clock", "scrub", "locks", "version"},
+            {"errors", "ledger", "attributes", "usage", "destination", "clock", "scrub", "locks", "version", "crash"},
             {"settings", "places"},
             {"registry", "resource", "consent", "wire", "journal", "outbox"},
             {"instrumentation", "export", "courier", "gateway"},
-            {"status", "delivery", "background", "runtime"},
+            {"status", "delivery", "background", "lifecycle", "runtime"},
             {"distro", "facade", "cli", "ipython", "testing", "api", "__main__"},
         ),
     )
@@ -27,7 +27,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
 
 ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names}
 
-ORDERED = ("status", "delivery", "background", "runtime")
+ORDERED = ("status", "delivery", "background", "lifecycle", "runtime")
 """The one row whose modules know each other, each only those before it."""
 
 APART = frozenset({"registry", "resource", "consent", "wire", "journal", "outbox"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 # Not used here, but by what delivery loads. It registers fork hooks when it is imported, which must not happen while a
 # fork waits for `Background.loading`, nor between a fork of the host's and the first record.
-import concurrent.futures.thread  # noqa: F401
+import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedImport]
 import os
 import threading
 import time

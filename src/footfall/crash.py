@@ -16,24 +16,14 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-POINTS: Final = (
-    "before_intake",
-    "after_intake",
-    "before_unlink",
-    "after_unlink",
-    "after_lease",
-    "before_send",
-    "after_send",
-    "before_settle",
-    "after_settle",
-    "after_round",
-)
-"""In the order in which they are passed.
+INTAKE_POINTS: Final = ("before_intake", "after_intake", "before_unlink", "after_unlink")
+"""A journal's lines translated; committed with their offset; a finished journal about to go; gone, not forgotten."""
 
-A journal's lines are translated; committed with their offset; a finished journal is about to go; is gone and not yet
-forgotten. Requests are leased; one is about to be sent; its answer is there; its meaning is known; is committed;
-nothing is left to lease.
-"""
+COURIER_POINTS: Final = ("after_lease", "before_send", "after_send", "before_settle", "after_settle", "after_round")
+"""Leased and committed; about to send; answer received; verdict known; verdict committed; nothing left to lease."""
+
+POINTS: Final = INTAKE_POINTS + COURIER_POINTS
+"""In the order in which they are passed."""
 
 
 def _nowhere(name: str, /) -> None:

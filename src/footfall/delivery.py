@@ -7,6 +7,7 @@ outbox's lock; everybody else only appends to journals and reads the status file
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import time
 from collections.abc import Callable
@@ -154,11 +155,8 @@ def preload() -> None:
 
     So that all late imports happen in one place, which a fork can wait for (`background.Background.loading`).
     """
-    import encodings.idna  # noqa: PLC0415  the first look-up of a host name would
-
-    import opentelemetry.instrumentation.utils  # noqa: PLC0415  the first exchange would
-
-    del encodings, opentelemetry
+    for module in ("encodings.idna", "opentelemetry.instrumentation.utils", "footfall.courier.exchange"):
+        importlib.import_module(module)  # the first host name, the first exchange would
     for name in installed():
         with guard("load wire"):
             load(name, {})

@@ -7,18 +7,17 @@ process's journal in order, and delivers when no other process does.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from footfall import lifecycle
 from footfall import settings as settings_module
 from footfall.background import Background
 from footfall.consent import choice as user_choice
@@ -144,7 +143,7 @@ class Runtime:
                 instrumentor=instrumentor,
                 packages=names,
             )
-            _watch_process()
+            lifecycle.watch(lambda: _current)
             instrumentor.instrument(registry.entries)
             self._bind_decorated()
         return decision
@@ -310,7 +309,18 @@ class Runtime:
         self.recorder.flush_counts()
         self.journal.retry_kept()
         self.journal.close()
-        self.background.finish(self._exit_budget_seconds())
+        # Whoever pressed Ctrl-C does not wait. Nor may anything be imported for delivery then: Python forgets that it
+        # was Ctrl-C when code is compiled during the exit, as some imports do, and the exit status would be another.
+        pressed = isinstance(self.exit_status.exception(), KeyboardInterrupt)
+        self.background.finish(0.0 if pressed else self._exit_budget_seconds())
+
+    def flush_counts(self) -> int:
+        """Write what was only counted; return how many uses that were."""
+        return self.recorder.flush_counts()
+
+    def before_fork(self) -> Callable[[], None] | None:
+        """Wait until no module of ours is being loaded; return what lets the next one be."""
+        return self.background.loading.release if self.background.before_fork() else None
 
     def after_fork(self) -> None:
         """In a fork child: begin anew in everything that belonged to the parent."""
@@ -400,7 +410,6 @@ class Runtime:
 
 
 _current: Runtime | None = None
-_watching = False
 
 
 def current() -> Runtime:
@@ -416,51 +425,3 @@ def replace(runtime: Runtime | None) -> Runtime | None:
     global _current
     previous, _current = _current, runtime
     return previous
-
-
-def _watch_process() -> None:
-    global _watching  # noqa: PLW0603  hooks of a process cannot be taken back
-    if _watching:
-        return
-    _watching = True
-    atexit.register(_at_exit)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-        )
-
-
-def _at_exit() -> None:
-    if _current is not None:
-        with guard("exit"):
-            _current.shutdown()
-
-
-def _flush_counts_at_the_end(runtime: Runtime) -> None:
-    sys.modules["multiprocessing.util"].Finalize(None, runtime.recorder.flush_counts, exitpriority=100)
-
-
-_held_for_fork: list[Background] = []
-
-
-def _before_fork() -> None:
-    if _current is not None and _current.background.before_fork():
-        _held_for_fork.append(_current.background)
-
-
-def _after_fork_in_parent() -> None:
-    while _held_for_fork:
-        _held_for_fork.pop().loading.release()
-
-
-def _after_fork_in_child() -> None:
-    _held_for_fork.clear()
-    if _current is not None:
-        with guard("fork"):
-            _current.after_fork()
-        # multiprocessing children leave by os._exit: their finalizers are the last chance to write counts. They are
-        # cleared at the begin of such a child, which then calls what was registered for "after fork".
-        util = sys.modules.get("multiprocessing.util")
-        if util is not None:
-            with guard("fork"):
-                util.register_after_fork(_current, _flush_counts_at_the_end)

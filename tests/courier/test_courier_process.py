@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from courierhelp import Loopback
 
-from footfall.courier.crash import POINTS
+from footfall.crash import COURIER_POINTS
 
 CHILD = Path(__file__).with_name("courier_child.py")
 HANG_GUARD_SECONDS = 60
@@ -25,7 +25,7 @@ def run(*arguments, crash_at=""):
     return subprocess.run(command, env=environ, capture_output=True, timeout=HANG_GUARD_SECONDS, check=False)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", COURIER_POINTS)
 @pytest.mark.parametrize("passage", [1, 4])
 def test_a_kill_loses_nothing(tmp_path, point, passage):
     """Wherever it strikes, the next process delivers the rest: at most one request twice, under one key (P2, P3)."""

@@ -57,7 +57,9 @@ def spans(observation: Observation) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("exporters", ["otlp", "otlp,footfall"])
-def test_spans_nest_under_the_hosts_and_breadcrumbs_arrive_nothing_twice(observation: Observation, exporters: str) -> None:
+def test_spans_nest_under_the_hosts_and_breadcrumbs_arrive_nothing_twice(
+    observation: Observation, exporters: str
+) -> None:
     """Host spans carry our uses as children over the host's own OTLP; each use is one breadcrumb, by either door."""
     done = instrumented(observation, OTEL_TRACES_EXPORTER=exporters)
     assert (done.returncode, done.stdout) == (0, "not found: NodeNotFound\n"), done.stderr

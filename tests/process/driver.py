@@ -138,11 +138,18 @@ def run_until_killed(first: int, count: int) -> None:
         calls(first, count, pause_seconds=0.001)
 
 
-if __name__ == "__main__":
-    # A hang is shown with the stacks of all threads. In fork children, where the watchdog of faulthandler would itself
-    # wait for a thread that is not there, the kernel's alarm ends them.
-    faulthandler.dump_traceback_later(25, exit=True)
+def show_hangs() -> None:
+    """Let the kernel's alarm show the stacks of all threads and then end this process; also in fork children.
+
+    Not faulthandler's own watchdog: it is a thread, and a fork child that ends would wait for it.
+    """
+    faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
+    signal.alarm(25)
     os.register_at_fork(after_in_child=lambda: signal.alarm(25))
+
+
+if __name__ == "__main__":
+    show_hangs()
     _, scenario, first_number, number_of_calls, confirm, sink_url = sys.argv
     os.environ["CONFIRM"], os.environ["SINK"] = confirm, sink_url
     instrument(sink_url)

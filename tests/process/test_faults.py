@@ -55,7 +55,9 @@ def test_retry_after_is_obeyed_also_by_the_next_process(observation: Observation
     assert observation.send(deadline_seconds=1).returncode == 1
     observation.sink.set_mode("ok")
     refused = {
-        received.path.partition("?")[0]: received.time_ns for received in observation.sink.requests() if not received.accepted
+        received.path.partition("?")[0]: received.time_ns
+        for received in observation.sink.requests()
+        if not received.accepted
     }
     assert "/v1/traces" in refused
     deadline = time.monotonic() + 30

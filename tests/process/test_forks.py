@@ -56,7 +56,9 @@ def test_children_have_sessions_of_their_own(observation: Observation) -> None:
     """A fork child's session is new and names its parent's."""
     observation.run("os_fork", calls=2)
     observation.send_everything()
-    sessions = {span["attributes"]["session.id"]: span["attributes"].get("session.previous_id") for span in observation.spans()}
+    sessions = {
+        span["attributes"]["session.id"]: span["attributes"].get("session.previous_id") for span in observation.spans()
+    }
     parents = [session for session, previous in sessions.items() if previous is None]
     assert len(parents) == 1
     assert len(sessions) == 5

@@ -69,7 +69,7 @@ COMPLETED = {"status": "C", "status_desc": "Completed"}
         (
             "footfall.track('tests/observed'); raise KeyboardInterrupt",
             -signal.SIGINT,
-            {"status": "S", "status_desc": "Suspended", "error_type": "KeyboardInterrupt"},
+            {"status": "S", "status_desc": "Suspended"},
         ),
         (
             "with footfall.track('tests/observed'):\n    sys.exit(3)",

@@ -17,7 +17,7 @@ import msgspec
 
 from footfall.crash import crash_at
 from footfall.destination import Destination
-from footfall.errors import guard, trouble
+from footfall.errors import FootfallError, OutboxError, guard, trouble
 from footfall.journal.reader import JournalReader, Observed, finished, journals, killed
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Wire
@@ -259,10 +259,15 @@ class _Batch:
                     continue
                 try:
                     wire = wires(destination)
-                except Exception as error:  # noqa: BLE001  a wire that cannot be loaded, or refuses its options
+                except FootfallError as error:  # not installed here, or it refuses its options: that will not change
                     trouble.hidden("load wire", error)
                     self._drop(number, len(usages))
                     continue
+                except Exception as error:
+                    # A module that fails to import says nothing about the record: on its way out a process cannot start
+                    # the threads that some imports want. The journal keeps it for whoever delivers next.
+                    msg = f"wire {destination.wire!r} cannot be loaded ({type(error).__name__}); journals are kept"
+                    raise OutboxError(msg) from error
                 for start in range(0, len(usages), wire.batch_records):
                     self._translate(number, wire, usages[start : start + wire.batch_records])
 

@@ -206,3 +206,9 @@ def _count(connection: sqlite3.Connection, destination: int, reason: Reason, rec
         "UPDATE drops SET records = records + ? WHERE destination = ? AND reason = ?",
         (records, destination, reason.value),
     )
+
+
+def update_destination(connection: sqlite3.Connection, destination: int, columns: Mapping[str, int | str]) -> None:
+    """Set *columns* of a destination; their names are ours, never anybody's text."""
+    names = ", ".join(f"{name} = ?" for name in columns)
+    connection.execute(f"UPDATE destinations SET {names} WHERE id = ?", (*columns.values(), destination))  # noqa: S608

@@ -431,16 +431,7 @@ class Outbox:
     # -- helpers
 
     def _update_destination(self, doing: str, destination: int, **columns: int | str) -> None:
-        names = ", ".join(f"{name} = ?" for name in columns)
-        self._database.run(
-            doing,
-            lambda connection: (
-                connection.execute(
-                    f"UPDATE destinations SET {names} WHERE id = ?",  # noqa: S608  our own keyword names
-                    (*columns.values(), destination),
-                ).rowcount
-            ),
-        )
+        self._database.run(doing, lambda connection: books.update_destination(connection, destination, columns))
 
     def _drop_all(self, which: str, values: tuple[object, ...], reason: Reason) -> int:
         """Drop the unleased rows that meet the SQL condition *which*, a bounded number a transaction."""

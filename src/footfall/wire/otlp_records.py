@@ -1,32 +1,32 @@
 """`Usage` as OpenTelemetry spans and log records, and those as protobuf bytes (otel.md section 4).
 
 No provider is involved: readable spans and records are filled in directly, with plain dicts as attributes, which the
-SDK neither limits nor counts. The bytes come from OpenTelemetry's own encoder.
+SDK neither limits nor counts. The bytes come from OpenTelemetry's own encoder of spans. Events go through it as well
+and become log records after it: the encoder of logs imports the SDK's logs, which at import time asks detectors in
+threads (otel.md section 2), and that fails in a process on its way out, when there is the most to deliver.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from opentelemetry._logs import SeverityNumber
-from opentelemetry.attributes import BoundedAttributes
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
-    NonRecordingSpan,
     SpanContext,
     SpanKind,
     Status,
     StatusCode,
     TraceFlags,
-    set_span_in_context,
 )
 
 from footfall import attributes as names
@@ -73,7 +73,16 @@ def encode_traces(batch: Sequence[Usage]) -> bytes:
 def encode_events(batch: Sequence[Usage]) -> bytes:
     """Return an ExportLogsServiceRequest with a record for each of *batch*, which must be `is_told`."""
     resources = _Resources()
-    return bytes(encode_logs([_record(usage, *resources.of(usage)) for usage in batch]).SerializeToString())
+    carried = encode_spans([_carrier(usage, *resources.of(usage)) for usage in batch])
+    request = ExportLogsServiceRequest()
+    for resource_spans in carried.resource_spans:
+        resource_logs = request.resource_logs.add(
+            resource=resource_spans.resource, schema_url=resource_spans.schema_url
+        )
+        for scope_spans in resource_spans.scope_spans:
+            scope_logs = resource_logs.scope_logs.add(scope=scope_spans.scope, schema_url=scope_spans.schema_url)
+            scope_logs.log_records.extend(_log_record(carrier) for carrier in scope_spans.spans)
+    return bytes(request.SerializeToString())
 
 
 class _Resources:
@@ -185,33 +194,32 @@ def _span(usage: Usage, resource: Resource, scope: InstrumentationScope) -> Read
     )
 
 
-def _record(usage: Usage, resource: Resource, scope: InstrumentationScope) -> Any:
-    """Return the log record; where the event's name is ours, the body says which use it is about."""
+def _carrier(usage: Usage, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+    """Return a span that carries an event through the encoder: its name, its body as description, its attributes."""
     is_event = usage.kind not in EVENT_NAME
-    values: dict[str, Any] = {
-        "timestamp": usage.time_ns,
-        "observed_timestamp": usage.time_ns,
-        # Never an empty context: the constructor would take the current span of whoever runs this.
-        "context": set_span_in_context(NonRecordingSpan(_ids_of(usage) or INVALID_SPAN_CONTEXT), Context()),
-        "severity_number": SeverityNumber.UNSPECIFIED,
-        "body": clean(usage.message if is_event else usage.name) or None,
-        "attributes": _attributes(usage),
-        "event_name": clean(EVENT_NAME.get(usage.kind, usage.name)),
-    }
-    return _readable(values, resource, scope)
+    return ReadableSpan(
+        name=clean(EVENT_NAME.get(usage.kind, usage.name)),
+        context=_ids_of(usage) or INVALID_SPAN_CONTEXT,
+        resource=resource,
+        attributes=_attributes(usage),
+        # Where the event's name is ours, the body says which use it is about.
+        status=Status(StatusCode.ERROR, clean(usage.message if is_event else usage.name) or None),
+        start_time=usage.time_ns,
+        end_time=usage.time_ns,
+        instrumentation_scope=scope,
+    )
 
 
-def _readable(values: dict[str, Any], resource: Resource, scope: InstrumentationScope) -> Any:
-    """Return what the encoder of the installed version takes; before 1.39 it was another class."""
-    from opentelemetry.sdk import _logs as sdk_logs  # noqa: PLC0415  looked at where it is used: its names moved
-
-    module = cast("Any", sdk_logs)
-    if hasattr(module, "ReadableLogRecord"):
-        from opentelemetry._logs import LogRecord  # noqa: PLC0415  abstract before that class came
-
-        return module.ReadableLogRecord(LogRecord(**values), resource, scope)
-    attributes = values.pop("attributes")
-    record = module.LogRecord(**values, resource=resource)
-    # Given to the constructor, they would be cut to the limits of the environment.
-    record.attributes = BoundedAttributes(attributes=attributes)
-    return module.LogData(record, scope)
+def _log_record(carrier: Span) -> LogRecord:
+    has_ids = any(carrier.trace_id)
+    body = carrier.status.message
+    return LogRecord(
+        time_unix_nano=carrier.start_time_unix_nano,
+        observed_time_unix_nano=carrier.start_time_unix_nano,
+        trace_id=carrier.trace_id if has_ids else b"",
+        span_id=carrier.span_id if has_ids else b"",
+        flags=TraceFlags.SAMPLED if has_ids else TraceFlags.DEFAULT,
+        body=AnyValue(string_value=body) if body else None,
+        attributes=carrier.attributes,
+        event_name=carrier.name,
+    )
