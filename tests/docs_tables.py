@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from footfall import attributes, settings
@@ -48,7 +49,7 @@ def reasons_table() -> str:
 
 def _members(source: Path) -> list[tuple[str, str]]:
     lines = source.read_text(encoding="utf-8").splitlines()
-    pairs = zip(lines, lines[1:], strict=False)
+    pairs = itertools.pairwise(lines)
     return [(line, text.strip().strip('"')) for line, text in pairs if " = " in line and text.strip().startswith('"""')]
 
 

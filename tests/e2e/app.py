@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import networkx
+import networkx as nx
 from opentelemetry import trace
 
-graph = networkx.karate_club_graph()
+graph = nx.karate_club_graph()
 with trace.get_tracer("app").start_as_current_span("analysis"):
     for target in range(1, 6):
-        networkx.shortest_path(graph, 0, target)
+        nx.shortest_path(graph, 0, target)
     try:
-        networkx.shortest_path(graph, 0, "secret-canary")
-    except networkx.NodeNotFound as error:
-        print("not found:", type(error).__name__)  # noqa: T201
+        nx.shortest_path(graph, 0, "secret-canary")
+    except nx.NodeNotFound as error:
+        print("not found:", type(error).__name__)

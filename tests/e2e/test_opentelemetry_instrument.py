@@ -1,4 +1,4 @@
-"""The real ``opentelemetry-instrument`` on a real package, in a subprocess, without a line of code (otel.md section 2)."""
+"""The real ``opentelemetry-instrument`` on a real package, in a subprocess, without code (otel.md section 2)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A program under observation: makes numbered calls and confirms each one that returned, on a descriptor of its own.
 
-Usage: ``python -m tests.process.driver SCENARIO FIRST CALLS CONFIRM_FILE SINK_URL``. Each call carries its number, which
-arrives at the sink as a captured argument; the confirmations say which calls had returned when the process died.
+Usage: ``python -m tests.process.driver SCENARIO FIRST CALLS CONFIRM_FILE SINK_URL``. Each call carries its number,
+which arrives at the sink as a captured argument; the confirmations say which calls had returned when the process died.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Servers that misbehave: the host notices nothing, nothing is lost, delivery resumes by itself (reliability.md N rows)."""
+"""Servers that misbehave: the host notices nothing, nothing is lost, delivery resumes (reliability.md N rows)."""
 
 from __future__ import annotations
 

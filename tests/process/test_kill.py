@@ -1,4 +1,4 @@
-"""P2 and P3: ``kill -9`` loses nothing that was accepted, whoever dies and wherever (reliability.md sections 2 and 6)."""
+"""P2 and P3: ``kill -9`` loses nothing that was accepted, whoever dies and wherever (reliability.md section 2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of the recorded migas behaviour only a whole process can show (`tests/wire/test_migas_vectors.py`, SHOWN_ELSEWHERE).
+"""What of the recorded migas behaviour only a whole process can show (SHOWN_ELSEWHERE in the vectors' test).
 
 Runs are told through `footfall.track`; the facade with migas' own names uses the same runs.
 """
