@@ -185,12 +185,12 @@ def _read(
     if registry is None:
         return None
     from footfall.registry import yaml  # noqa: PLC0415  PyYAML is loaded where there is YAML
-    from footfall.wire.load import installed  # noqa: PLC0415
+    from footfall.wire.load import NAMES  # noqa: PLC0415
 
     if isinstance(registry, Mapping):
         named = {"project": project, **registry} if project else registry
-        return yaml.load_mapping(named, wires=installed())
-    return yaml.load_file(_path(os.fspath(registry), caller), wires=installed())
+        return yaml.load_mapping(named, wires=NAMES)
+    return yaml.load_file(_path(os.fspath(registry), caller), wires=NAMES)
 
 
 def _path(text: str, caller: str) -> Path:

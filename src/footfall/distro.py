@@ -75,10 +75,10 @@ def _one(what: str, **kwargs: Any) -> None:
 
 def _discovered(providers: dict[str, Any]) -> None:
     from footfall.registry.entry_points import discover  # noqa: PLC0415
-    from footfall.wire.load import installed  # noqa: PLC0415
+    from footfall.wire.load import NAMES  # noqa: PLC0415
 
     here = runtime.current()
-    for registry in discover(wires=installed()):
+    for registry in discover(wires=NAMES):
         for warning in registry.warnings:
             trouble.note("registry", "footfall: %s", warning)
         with guard("instrument"):
@@ -91,10 +91,10 @@ def _configured(providers: dict[str, Any]) -> None:
     if not path:
         return
     from footfall.registry.yaml import load_config_file  # noqa: PLC0415
-    from footfall.wire.load import installed  # noqa: PLC0415
+    from footfall.wire.load import NAMES  # noqa: PLC0415
 
     try:
-        registry = load_config_file(path, wires=installed())
+        registry = load_config_file(path, wires=NAMES)
     except (ConfigurationError, OSError) as error:
         trouble.note("instrument", "footfall: FOOTFALL_CONFIG is not used: %s", error)
         return

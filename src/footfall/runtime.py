@@ -216,7 +216,8 @@ class Runtime:
         if known is None:
             run.start()  # claims it: nothing will begin
         else:
-            self._unclaimed.add(run)
+            with self._lock:
+                self._unclaimed.add(run)
             self._first_record()
         return run
 
@@ -287,10 +288,11 @@ class Runtime:
 
     def claim_plain_runs(self) -> None:
         """Begin the runs that turned out to be plain calls; the background thread asks every turn."""
-        for run in tuple(self._unclaimed):
+        with self._lock:
+            waiting, self._unclaimed = self._unclaimed, weakref.WeakSet()
+        for run in tuple(waiting):
             if not run.claimed:
                 self._rest_of_process(run)
-            self._unclaimed.discard(run)
 
     # -- delivery, exit, fork ---------------------------------------------------------------------------------------
 
@@ -336,6 +338,7 @@ class Runtime:
 
     def stop(self) -> None:
         """Undo everything; for tests and `footfall.testing`."""
+        self.claim_plain_runs()
         self.uninstrument()
         self.exit_status.unwatch()
         self.journal.close()

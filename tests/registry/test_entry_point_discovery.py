@@ -17,6 +17,8 @@ def site(tmp_path, monkeypatch):
     """An empty folder on the import path, in place of everything that is installed."""
     import importlib
 
+    import footfall.registry.yaml  # noqa: F401  what discovery loads late is found while it can still be found
+
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setattr(sys, "path", [str(folder), *(p for p in sys.path if "site-packages" not in p and p)])

@@ -22,7 +22,7 @@ from footfall.registry.model import NAME_PATTERN, Registry, is_dotted, quote
 from footfall.registry.yaml import load_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
     from importlib.metadata import Distribution, EntryPoint
 
 GROUP: Final = "footfall.projects"
@@ -31,7 +31,7 @@ FILE_NAME: Final = "footfall.yaml"
 _RESOURCE = re.compile(rf"(?:{NAME_PATTERN}/)*{NAME_PATTERN}\.ya?ml")
 
 
-def discover(*, wires: Sequence[str] | None = None) -> list[Registry]:
+def discover(*, wires: Collection[str] | None = None) -> list[Registry]:
     """Return the registries of all installed projects, sorted by the name of their entry point.
 
     Runs in the host program, so a package whose file is missing or wrong is counted and skipped, and unknown keys
@@ -52,7 +52,7 @@ def discover(*, wires: Sequence[str] | None = None) -> list[Registry]:
     return found
 
 
-def _load(point: EntryPoint, wires: Sequence[str] | None) -> Registry | None:
+def _load(point: EntryPoint, wires: Collection[str] | None) -> Registry | None:
     try:
         registry = load_file(locate(point), strict=False, wires=wires)
     except (ConfigurationError, OSError) as error:

@@ -9,7 +9,7 @@ Every error names file, line, the wrong value, and the nearest right one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NoReturn, cast
 
 import msgspec
@@ -67,7 +67,7 @@ class Reader:
         wires: Names of the installed wires; None accepts any.
     """
 
-    def __init__(self, source: str, *, strict: bool, wires: Sequence[str] | None = None) -> None:
+    def __init__(self, source: str, *, strict: bool, wires: Collection[str] | None = None) -> None:
         self._source = source
         self._strict = strict
         self._wires = wires

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOC
 
 
 def load_file(
-    path: str | os.PathLike[str], *, strict: bool = True, wires: Sequence[str] | None = None, project: str = ""
+    path: str | os.PathLike[str], *, strict: bool = True, wires: Collection[str] | None = None, project: str = ""
 ) -> Registry:
     """Return the registry in the file at *path*.
 
@@ -42,7 +42,7 @@ def load_file(
 
 
 def load_text(
-    text: str | bytes, source: str, *, strict: bool = True, wires: Sequence[str] | None = None, project: str = ""
+    text: str | bytes, source: str, *, strict: bool = True, wires: Collection[str] | None = None, project: str = ""
 ) -> Registry:
     """Return the registry in a YAML *text*; *source* is named in messages. Else as `load_file`."""
     return Reader(source, strict=strict, wires=wires).file(from_text(text, source), project=project)
@@ -53,7 +53,7 @@ def load_mapping(
     source: str = "mapping",
     *,
     strict: bool = True,
-    wires: Sequence[str] | None = None,
+    wires: Collection[str] | None = None,
     project: str = "",
 ) -> Registry:
     """Return the registry that a *mapping* holds, which has the shape of the file. Else as `load_file`."""
@@ -80,7 +80,7 @@ def load_access_text(text: str | bytes, source: str, *, project: str, where: Seq
     return Reader(source, strict=True).access_file(from_text(text, source), project=project, where=tuple(where))
 
 
-def load_config_file(path: str | os.PathLike[str], *, wires: Sequence[str] | None = None) -> Registry:
+def load_config_file(path: str | os.PathLike[str], *, wires: Collection[str] | None = None) -> Registry:
     """Return the registry in the file that the user names with ``FOOTFALL_CONFIG``, read strictly.
 
     Args:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -33,6 +33,23 @@ _MEMBERS: Final = ("name", "in_doubt", "batch_records", "base_url", "translate",
 def installed() -> list[str]:
     """Return the names of all wires, sorted."""
     return sorted({*OURS, *_theirs()})
+
+
+class _Names(Collection[str]):
+    """All names; whether one of ours is among them is answered without a look at the installed packages."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in OURS or name in _theirs()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(installed())
+
+    def __len__(self) -> int:
+        return len(installed())
+
+
+NAMES: Final[Collection[str]] = _Names()
+"""The installed wires, for checking what a registry names."""
 
 
 def load(name: str, options: Mapping[str, Any]) -> Wire:
