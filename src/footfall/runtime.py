@@ -371,7 +371,7 @@ class Runtime:
     def _identity(self) -> Identity:
         config = self.places.config if self.places is not None else None
         return Identity(
-            process=f"{self.recorder.bits(128):032x}",
+            process=os.urandom(16).hex(),
             pid=os.getpid(),
             started=process_start(os.getpid()),
             mode=self._mode,

@@ -70,6 +70,9 @@ class _OpenRun(msgspec.Struct, frozen=True):
     send_to: tuple[Destination, ...]
 
 
+UNFINISHED_SECONDS: Final = 3600.0
+"""Age at which a journal that never got its name is what a killed process left; it holds no record."""
+
 _run_encoder = msgspec.json.Encoder()
 _run_decoder = msgspec.json.Decoder(_OpenRun)
 
@@ -119,6 +122,7 @@ class Intake:
             taken += self._take_file(path, offsets.get(path.name, 0), keep_going)
         else:
             self._end_runs_without_journal()
+            remove_unfinished(self._directory)
         return taken
 
     def _take_file(self, path: Path, offset: int, keep_going: Callable[[], bool]) -> int:
@@ -200,6 +204,15 @@ class Intake:
         with contextlib.suppress(OSError):
             age_seconds = time.time() - path.stat().st_mtime
             if (empty and age_seconds > 60) or age_seconds > KEEP_UNREADABLE_SECONDS:
+                path.unlink()
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what processes left that were killed while they opened a journal."""
+    limit = time.time() - UNFINISHED_SECONDS
+    for path in directory.glob("*.new"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < limit:
                 path.unlink()
 
 

@@ -1,8 +1,9 @@
 """For users and for us: what one needs to test code that footfall observes, without a network and without waiting.
 
 `Sink` is a server in a process of its own, `ScriptedTransport` stands in for the network inside one process,
-`FakeClock` and `SequentialIds` make runs repeatable, `assert_ledger` checks that nothing vanished. pytest finds the
-fixtures ``footfall_sink``, ``footfall_clock`` and ``footfall_ids`` by itself.
+`capture` hands out what a block's calls recorded, `FakeClock` and `SequentialIds` make runs repeatable, `assert_ledger`
+checks that nothing vanished. pytest finds the fixtures ``footfall_capture``, ``footfall_sink``, ``footfall_clock`` and
+``footfall_ids`` by itself.
 
 Names are loaded at first use: pytest imports this package in every session of everybody who has footfall installed.
 """
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from footfall.testing.capture import Captured, capture
     from footfall.testing.clock import FakeClock
     from footfall.testing.ids import SequentialIds
     from footfall.testing.ledger import assert_ledger
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from footfall.testing.transport import ScriptedTransport, Sent
 
 __all__ = [
+    "capture",
+    "Captured",
     "FakeClock",
     "SequentialIds",
     "ScriptedTransport",
@@ -31,6 +35,8 @@ __all__ = [
 ]
 
 _HOME: Final = {
+    "capture": "capture",
+    "Captured": "capture",
     "FakeClock": "clock",
     "SequentialIds": "ids",
     "ScriptedTransport": "transport",
