@@ -17,7 +17,10 @@ def site(tmp_path, monkeypatch):
     """An empty folder on the import path, in place of everything that is installed."""
     import importlib
 
-    import footfall.registry.yaml  # noqa: F401  what discovery loads late is found while it can still be found
+    # What discovery loads late is loaded while it can still be found.
+    import yaml  # noqa: F401
+
+    import footfall.registry.yaml  # noqa: F401
 
     folder = tmp_path / "site"
     folder.mkdir()
