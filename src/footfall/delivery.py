@@ -10,7 +10,7 @@ import contextlib
 import importlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -19,11 +19,11 @@ from footfall.clock import Clock, SystemClock
 from footfall.courier.courier import Courier
 from footfall.courier.transport import HttpTransport, Transport
 from footfall.destination import Destination
-from footfall.errors import OutboxBusyError, guard, trouble
+from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.export.intake import Intake
 from footfall.ledger import Ledger
 from footfall.outbox.store import Outbox
-from footfall.places import Places, is_alive, write_private
+from footfall.places import Places, adopt, discard, is_alive, write_private
 from footfall.settings import Settings
 from footfall.status import Status, read_status, unread_records
 from footfall.version import VERSION
@@ -32,6 +32,8 @@ from footfall.wire.load import installed, load
 
 OUTBOX_NAME: Final = "outbox.db"
 STATUS_INTERVAL_SECONDS: Final = 1.0
+CLOSE_SECONDS: Final = 2.0
+"""Longest wait for exchanges under way before an outbox is closed."""
 
 
 class Delivery:
@@ -42,6 +44,7 @@ class Delivery:
         settings: Sizes, ages, time-outs.
         clock: Time.
         transport: The way to the servers; default: HTTP.
+        is_alive: Says whether a process id with that start time lives; default: of this machine.
 
     Raises:
         OutboxBusyError: Another process delivers.
@@ -55,6 +58,7 @@ class Delivery:
         *,
         clock: Clock | None = None,
         transport: Transport | None = None,
+        is_alive: Callable[[int, str], bool] = is_alive,
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
@@ -148,6 +152,34 @@ class Delivery:
 
     def _unread(self) -> int:
         return unread_records(self.places.journal, self.outbox.offsets())
+
+
+def deliver_for_others(
+    places: Places, settings: Settings, *, deadline: float, transport: Transport | None = None
+) -> Iterator[tuple[str, Ledger]]:
+    """Deliver what machines that are gone left on a shared file system; yield name and books of each.
+
+    A directory in which nothing is left is removed; another is tried again the next time.
+
+    Args:
+        places: Our own.
+        settings: Sizes, ages, time-outs.
+        deadline: Monotonic seconds.
+        transport: The way to the servers; default: HTTP.
+    """
+    for left in adopt(places, now=time.time()):
+        try:
+            delivery = Delivery(left, settings, transport=transport, is_alive=lambda _pid, _started: False)
+        except (OutboxError, OSError) as error:  # busy, damaged beyond reading, or taken over by a third machine
+            trouble.hidden("adopted outbox", error)
+            continue
+        try:
+            ledger = delivery.drain(timeout_seconds=max(0.0, deadline - time.monotonic()))
+        finally:
+            delivery.close(CLOSE_SECONDS)
+        if not ledger.pending:
+            discard(left)
+        yield left.host, ledger
 
 
 def preload() -> None:

@@ -301,7 +301,9 @@ class Runtime:
         self.recorder.flush_counts()
         self.journal.retry_kept()
         places = self._find_places()
-        return Ledger() if places is None else self.background.drain(places, timeout_seconds)
+        if places is None or not any(known.decision.sends for known in self.projects.values()):
+            return Ledger()
+        return self.background.drain(places, timeout_seconds)
 
     def shutdown(self) -> None:
         """End in good order: called at exit. Waits only while a destination answers."""

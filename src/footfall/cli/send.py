@@ -20,6 +20,8 @@ from footfall.cli.progress import Progress
 from footfall.errors import OutboxBusyError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from footfall.delivery import Delivery
     from footfall.ledger import Ledger
     from footfall.places import Places
@@ -71,8 +73,22 @@ def run(arguments: argparse.Namespace) -> int:
     print("\n".join(tables.accounts(ledger)))
     if ledger.unread:
         print(f"{tables.plural(ledger.unread, 'record')} in journals not taken in yet")
-    print(f"{tables.plural(ledger.pending, 'record')} pending" if ledger.pending else "nothing is pending")
-    return DONE if ledger.balanced and not ledger.pending else UNFINISHED
+    pending, balanced = ledger.pending, ledger.balanced
+    for machine, books in _for_others(at, at.places, deadline):
+        print(f"left by {tables.escaped(machine)}:")
+        print("\n".join(tables.accounts(books)))
+        pending, balanced = pending + books.pending, balanced and books.balanced
+    print(f"{tables.plural(pending, 'record')} pending" if pending else "nothing is pending")
+    return DONE if balanced and not pending else UNFINISHED
+
+
+def _for_others(at: Here, places: Places, deadline: float) -> Iterator[tuple[str, Ledger]]:
+    """Deliver what other machines left on a shared file system; see `footfall.places.adoption`."""
+    if not places.network:
+        return iter(())
+    from footfall.delivery import deliver_for_others
+
+    return deliver_for_others(places, at.settings, deadline=deadline)
 
 
 def _deliver(at: Here, places: Places, deadline: float) -> Ledger:

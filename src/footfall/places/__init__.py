@@ -4,6 +4,7 @@
 the only ways footfall makes or trusts files (`files`); `is_alive` and its companions name processes (`processes`).
 """
 
+from footfall.places.adoption import adopt, discard
 from footfall.places.files import (
     current_uid,
     open_private,
@@ -17,9 +18,11 @@ from footfall.places.processes import boot_id, host_name, host_name_digest, is_a
 
 __all__ = [
     "Places",
+    "adopt",
     "boot_id",
     "config_directory",
     "current_uid",
+    "discard",
     "find",
     "host_name",
     "host_name_digest",
