@@ -2,7 +2,7 @@
 
 A compute node without a route writes into ``hosts/<node>-<boot id>/`` of the user's network home and is gone after
 the job. Whoever finds that directory still for a day takes it over by renaming it, which only one can win, and delivers
-what is in it: the login node's ``footfall send`` (design.md section 3; reliability.md section 3, "Network file systems").
+what is in it: the login node's ``footfall send`` (design.md section 3; reliability.md "Network file systems").
 """
 
 from __future__ import annotations
