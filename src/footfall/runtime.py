@@ -358,6 +358,8 @@ class Runtime:
         return bool(ci.detect(self.environ) or container.detect(Path("/"), self.environ))
 
     # -- what the journal asks for ----------------------------------------------------------------------------------
+    # With the first record. Whatever is imported on the way, be it a codec of the standard library, is imported under
+    # the lock that forks wait for: a child was seen to hang at `encodings.ascii`.
 
     def _find_places(self) -> Places | None:
         if not self._located:
@@ -367,23 +369,26 @@ class Runtime:
         return self.places
 
     def _journal_directory(self) -> Path | None:
-        places = self._find_places()
+        with self.background.loading:
+            places = self._find_places()
         return places.journal if places is not None else None
 
     def _identity(self) -> Identity:
         config = self.places.config if self.places is not None else None
-        return Identity(
-            process=os.urandom(16).hex(),
-            pid=os.getpid(),
-            started=process_start(os.getpid()),
-            mode=self._mode,
-            session_id=self.session.id,
-            previous_session_id=self.session.previous_id,
-            installation_id=installation_id(config) if config is not None else "",
-        )
+        with self.background.loading:
+            return Identity(
+                process=os.urandom(16).hex(),
+                pid=os.getpid(),
+                started=process_start(os.getpid()),
+                mode=self._mode,
+                session_id=self.session.id,
+                previous_session_id=self.session.previous_id,
+                installation_id=installation_id(config) if config is not None else "",
+            )
 
     def _resource(self) -> dict[str, object]:
-        return dict(collect(self.environ, version=VERSION))
+        with self.background.loading:
+            return dict(collect(self.environ, version=VERSION))
 
     def _installed_version(self, project: str, packages: frozenset[str]) -> str:
         """Return the version of the distribution named like the repository, else of one that provides a package."""

@@ -133,7 +133,7 @@ def test_every_public_name_is_there_and_listed():
         *footfall.testing.__all__
     }
     assert {*footfall.testing.__all__} <= {*dir(footfall.testing)}
-    with pytest.raises(AttributeError, match="it has FakeClock"):
+    with pytest.raises(AttributeError, match="it has capture, Captured, FakeClock"):
         _ = footfall.testing.FakeClok
 
 

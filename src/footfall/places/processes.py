@@ -20,7 +20,7 @@ _START_FIELD: Final = 22
 def boot_id(proc: Path = PROC) -> str:
     """Return the random UUID the kernel made when this machine started, or "" where there is none."""
     try:
-        return (proc / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return (proc / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
     except (OSError, ValueError):
         return ""
 
