@@ -58,6 +58,7 @@ class Background:
         self._delivery: Delivery | None = None
         self._step = threading.Lock()
         self.loading = threading.RLock()
+        self._starting = threading.Lock()
         self._idle = threading.Event()
         self._try_at = 0.0
         self._synced_at = 0.0
@@ -65,15 +66,16 @@ class Background:
 
     def start(self) -> None:
         """Start the thread where it does not run. Where no thread can be had, the next run delivers."""
-        if self._thread is not None or self._stopping:
-            return
-        thread = threading.Thread(target=self._run, name="footfall", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # out of threads, or the interpreter is going down
-            trouble.hidden("start thread", error)
-            return
-        self._thread = thread
+        with self._starting:
+            if self._thread is not None or self._stopping:
+                return
+            thread = threading.Thread(target=self._run, name="footfall", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # out of threads, or the interpreter is going down
+                trouble.hidden("start thread", error)
+                return
+            self._thread = thread
 
     def drain(self, places: Places, timeout_seconds: float) -> Ledger:
         """Deliver in the calling thread until nothing is pending, waiting for the outbox where another holds it."""
@@ -128,6 +130,7 @@ class Background:
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._step = threading.Lock()
+        self._starting = threading.Lock()
         self.loading = threading.RLock()
 
     # -- the thread -------------------------------------------------------------------------------------------------

@@ -301,7 +301,7 @@ class Runtime:
         self.recorder.flush_counts()
         self.journal.retry_kept()
         places = self._find_places()
-        if places is None or not any(known.decision.sends for known in self.projects.values()):
+        if places is None or self.refusal() or not any(known.decision.sends for known in self.projects.values()):
             return Ledger()
         return self.background.drain(places, timeout_seconds)
 
