@@ -58,7 +58,9 @@ def test_unittest(tmp_path: Path, script: str) -> None:
     """As a program with `-m`, and as a script that ends in `main()`."""
     (tmp_path / "test_y.py").write_text(script.format(say=SAY))
     assert run("test_y.py", cwd=tmp_path) == "'unittest'"
-    (tmp_path / "test_z.py").write_text(SAY)
+    (tmp_path / "test_z.py").write_text(
+        f"{SAY}\nimport unittest\nclass T(unittest.TestCase):\n    def test(self): pass\n"
+    )
     assert run("-m", "unittest", "test_z", cwd=tmp_path) == "'unittest'"
 
 
