@@ -61,7 +61,7 @@ def rebind(replaced: dict[int, tuple[Any, Any, Any]]) -> None:
     One pass over all loaded modules, whatever the number of functions (about 5 ms for a process with numpy and pandas).
 
     Args:
-        replaced: By ``id`` of the original: original, replacement, and an object with a list ``aliases`` to add to.
+        replaced: By ``id`` of the original: original, replacement, and an object with a tuple ``aliases`` to add to.
     """
     for module in tuple(sys.modules.values()):
         if type(module) is not ModuleType:  # proxies and lazy modules would run code when looked into
@@ -73,4 +73,4 @@ def rebind(replaced: dict[int, tuple[Any, Any, Any]]) -> None:
                 while (further := replaced.get(id(replacement))) is not None:  # wrapped for another service as well
                     replacement = further[1]
                 setattr(module, name, replacement)
-                watched.aliases.append(Alias(module, name, original, replacement))
+                watched.aliases += (Alias(module, name, original, replacement),)

@@ -55,7 +55,7 @@ class ProjectState(msgspec.Struct, kw_only=True, eq=False):
     number: int = 0
 
 
-class Subject(msgspec.Struct, kw_only=True, eq=False):
+class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     """What a record is about."""
 
     project: ProjectState

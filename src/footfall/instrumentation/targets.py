@@ -19,7 +19,7 @@ MISSING: Final = object()
 """The owner's own ``__dict__`` does not hold the name: undoing means deleting ours."""
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A place where a wrapper can stand.
 
     Attributes:

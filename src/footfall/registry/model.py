@@ -62,7 +62,7 @@ class Capture(msgspec.Struct, frozen=True):
     choices: tuple[str, ...] = ()
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One function that is watched.
 
     Attributes:

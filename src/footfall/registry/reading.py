@@ -9,6 +9,7 @@ Every error names file, line, the wrong value, and the nearest right one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, NoReturn, cast
 
@@ -199,7 +200,7 @@ class Reader:
 
     def _entry_of(self, module: str, qualname: str, service: str, options: _Options, line: int) -> Entry:
         return Entry(
-            module=module,
+            module=sys.intern(module),  # many entries of a few modules
             qualname=qualname,
             service=service,
             capture=options.capture,
