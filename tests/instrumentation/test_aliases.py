@@ -62,7 +62,7 @@ def test_a_module_imported_later_needs_no_alias(observation: Observation):
     name = observation.write_module("def f(): pass")
     (watched,) = observation.watch(name, "f")
     user = observation.module(f"from {name} import f")
-    assert (watched.state, watched.aliases) == ("wrapped", [])
+    assert (watched.state, watched.aliases) == ("wrapped", ())
     user.f()
     assert observation.count("f") == 1
 
