@@ -36,9 +36,9 @@ def places_of(state: Path, host: str) -> Places:
     )
 
 
-def write_uses(places: Places, count: int) -> None:
+def write_uses(places: Places, count: int, *, mode: str = "on") -> None:
     """A compute node's process: a journal, and then its death."""
-    identity = Identity(process="ab" * 16, pid=os.getpid(), started="1", session_id="", installation_id="")
+    identity = Identity(process="ab" * 16, pid=os.getpid(), started="1", mode=mode)
     journal = Journal(lambda: places.journal, identity=lambda: identity, resource=dict)
     send_to = (Destination(wire="migas", endpoint="http://127.0.0.1:9"),)
     journal.define(lines.ProjectLine(n=1, project="a/b", version="1", send_to=send_to))
@@ -97,3 +97,14 @@ def test_only_one_of_two_machines_takes_it(tmp_path: Path) -> None:
     assert [each.host for each in adopt(second, now=time.time())] == ["login-2~node-7"]
     assert not taken.journal.exists()
     assert adopt(msgspec.structs.replace(second, network=False), now=time.time()) == []
+
+
+def test_a_journal_that_must_not_be_sent_stays(tmp_path: Path) -> None:
+    """FOOTFALL=local keeps records on the machine: adopting sends nothing of them and removes nothing."""
+    login, node = places_of(tmp_path, "login-1"), places_of(tmp_path, "node-7")
+    write_uses(node, 5, mode="local")
+    age(node, DAY + 60)
+    transport = accepted()
+    [(name, ledger)] = deliver_for_others(login, Settings(), deadline=time.monotonic() + 20, transport=transport)
+    assert (transport.sent, ledger.pending) == ([], 0)
+    assert len(list((tmp_path / "hosts" / name / "journal").glob("*.jsonl"))) == 1

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from footfall.destination import is_loopback
+from footfall.destination import is_address, is_loopback
 from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.ledger import Ledger
 from footfall.status import read_status
@@ -231,18 +231,20 @@ class Background:
 def accepts_connections(endpoint: str, environ: Mapping[str, str]) -> bool:
     """Whether somebody listens at *endpoint*; asked before a process on its way out loads an HTTP client for nothing.
 
-    One connection of at most `PROBE_SECONDS`. Behind a proxy only the proxy could tell, so the answer is yes.
+    One connection of at most `PROBE_SECONDS`. Where only somebody else could tell, the answer is yes: behind a proxy,
+    and for a name, whose resolution nothing bounds; then the background thread tries within the exit budget.
     """
     import socket  # noqa: PLC0415  only asked at exit, and where the disk vanishes
 
     parts = urlsplit(endpoint)
     # By the variables alone: `urllib.request`, which knows more, takes 50 ms to import.
     proxied = any(value and name.lower().endswith("_proxy") for name, value in environ.items())
-    if proxied and not is_loopback(parts.hostname or ""):
+    host = parts.hostname or ""
+    if not is_loopback(host) and (proxied or not is_address(host)):
         return True
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=PROBE_SECONDS).close()
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
     except OSError:
         return False
     return True

@@ -95,3 +95,12 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_address(host: str) -> bool:
+    """Whether *host* is an IP address, so that reaching it asks no name server."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -72,3 +72,13 @@ def test_a_run_that_was_killed_is_reported_as_killed(observation: Observation) -
     assert [span["attributes"]["footfall.outcome"] for span in spans] == ["killed"]
     observation.assert_nothing_lost(doubtful_requests=8)
     observation.assert_balanced()
+
+
+def test_what_a_short_process_cannot_deliver_at_its_exit_is_kept(observation: Observation) -> None:
+    """In CI delivery is tried at the exit, when some imports fail: nothing may be given up for that."""
+    for number in range(5):
+        observation.run("plain", first=100 * number, calls=10, CI="true")
+    observation.send_everything()
+    assert len(observation.numbers()) == 50
+    observation.assert_nothing_lost()
+    assert [account.get("dropped", {}) for account in observation.ledger()["accounts"]] == [{}, {}]

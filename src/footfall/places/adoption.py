@@ -61,7 +61,13 @@ def adopt(places: Places, *, now: float, idle_seconds: float = IDLE_SECONDS) -> 
 
 
 def discard(adopted: Places) -> None:
-    """Remove an adopted directory in which nothing is left to deliver; what is not ours to know stays."""
+    """Remove an adopted directory in which nothing is left.
+
+    A journal that is still there after delivery is one that must not be sent, or that only a newer footfall can read:
+    then all of it stays.
+    """
+    if any(adopted.journal.glob("*.jsonl")):
+        return
     for folder in (adopted.journal, adopted.outbox, adopted.status.parent):
         with contextlib.suppress(OSError):
             for path in folder.iterdir():
