@@ -145,5 +145,5 @@ def test_progress_without_rich_is_one_line_that_is_written_over(monkeypatch: pyt
 
     with Progress(ledger):
         assert asked.wait(SECONDS)
-    assert "0 settled, 4 pending" in terminal.getvalue()
+    assert "delivering: 0 done, 4 left" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\x1b[K")

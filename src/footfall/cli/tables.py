@@ -39,6 +39,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str 
     ]
 
 
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return the lines of a Markdown table; cells keep their backticks, and cannot end their column."""
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
+
+
 def pairs(values: Mapping[str, object], *, indent: str = "") -> list[str]:
     """Return a line for each of *values*, names to the left."""
     width = max(map(len, values), default=0)
