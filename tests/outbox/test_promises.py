@@ -64,8 +64,8 @@ def numbers_in(path: Path) -> set[str]:
 def test_a_killed_process_loses_nothing(tmp_path, network):
     """All that intake confirmed is there or settled, the offset says no less, and the books balance.
 
-    Twenty kills, each anywhere between two steps; the next process needs nothing but the lock of the dead one. The clock
-    is the workers': a fake one is ahead of a machine that has just started, which ages everything a day at each turn.
+    Twenty kills, each anywhere between two steps; the next process needs nothing but the lock of the dead one. The
+    clock is the workers': a fake one is ahead of a machine that has just started, so everything would age a day a turn.
     """
     clock = SystemClock()
     path = tmp_path / "outbox.db"
@@ -220,8 +220,8 @@ def test_forked_in_this_very_process(tmp_path, clock):
         lambda: outbox.answered(row, 0),
         lambda: outbox.failed(row, 0),
         lambda: outbox.trim(now_ns=0),
-        lambda: outbox.drop_destination(row),
-        lambda: outbox.drop_project("o/p"),
+        lambda: outbox.withdraw(lambda name: name == "o/p"),
+        outbox.obeyed_ns,
         outbox.ledger,
         outbox.pending,
         outbox.size_bytes,
