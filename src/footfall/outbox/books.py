@@ -135,6 +135,11 @@ def counter(connection: sqlite3.Connection, name: str) -> int:
     return number(found[0]) if found else 0
 
 
+def set_number(connection: sqlite3.Connection, name: str, value: int) -> None:
+    """Set one of the numbers in `meta`."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
 def ledger(connection: sqlite3.Connection) -> Ledger:
     """Return all accounts. Costs a row a destination, not a row a request.
 
