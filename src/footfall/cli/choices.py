@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from footfall.cli import tables
 from footfall.consent import choice
-from footfall.errors import ConfigurationError, FootfallError, UnsafeFileError
+from footfall.errors import FootfallError, UnsafeFileError
 from footfall.places import config_directory, find
 from footfall.registry.nearest import nearest
 from footfall.status import read_status
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def record(word: Callable[[Path, str], Choice], project: str, *, instead: str) -> Choice:
     """Record *word* on *project* ("" for everything) and return what is recorded now.
 
-    Nothing is written where the very same is recorded already, so that saying it twice works on a read-only home too.
+    Where it is recorded already and cannot be written again, as on a home that is read-only by now, that will do.
 
     Args:
         word: `choice.turn_off` or `choice.turn_on`.
@@ -39,13 +39,11 @@ def record(word: Callable[[Path, str], Choice], project: str, *, instead: str) -
         msg = f"there is no home to record it in; set {instead} in the environment"
         raise FootfallError(msg)
     before = choice.read(directory)
-    if _says_it(before, word, project):
-        return before
     try:
         return word(directory, project)
-    except ConfigurationError:
-        raise
-    except (OSError, UnsafeFileError) as error:
+    except OSError as error:
+        if _says_it(before, word, project):
+            return before
         why = str(error) if isinstance(error, UnsafeFileError) else error.strerror or type(error).__name__
         msg = f"{directory / choice.FILE_NAME} cannot be written ({why}); set {instead} in the environment"
         raise FootfallError(msg) from error

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_CHARS: Final = 200
 """Of a text of strangers (reliability.md S19)."""
 
+MAX_NAMES: Final = 6
+"""By which others reach the original; to know where to look."""
+
 ORDER: Final = ("cannot", "missed", "unseen", "wrapped")
 
 
@@ -47,7 +50,9 @@ def lines(report: Report) -> Iterator[str]:
         yield from (f"  {cut(problem)}" for problem in report.problems)
     else:
         yield (
-            "nothing to be mended" if report.imported or not _functions(report) else "nothing to be mended so far seen"
+            "nothing to be mended"
+            if report.imported or not _functions(report)
+            else "nothing to be mended, as far as was looked"
         )
 
 
@@ -68,7 +73,7 @@ def _facts(report: Report) -> dict[str, object]:
         shared = "may be shared with other machines" if report.files.network else "local"
         kind = f"{report.files.kind or 'unknown'}, {shared}"
         facts["files"] = tables.escaped(report.files.directory)
-        facts["there since"] = tables.escaped(report.files.why)
+        facts["because"] = tables.escaped(report.files.why)
         facts["file system"] = tables.escaped(kind)
     facts["who delivers"] = tables.escaped(report.delivers)
     return facts
@@ -111,8 +116,9 @@ def _function(function: Function) -> Iterator[str]:
     service = f" ({function.service})" if function.service else ""
     yield f"    {function.state.ljust(7)}  {tables.escaped(function.name + service)}"
     indent = " " * 13
+    more = ", ..." if len(function.elsewhere) > MAX_NAMES else ""
     if function.elsewhere:
-        yield f"{indent}still reached as {', '.join(cut(name) for name in function.elsewhere)}"
+        yield f"{indent}still reached as {', '.join(cut(name) for name in function.elsewhere[:MAX_NAMES])}{more}"
     if function.reason:
         place = f" [{function.source}:{function.line}]" if function.line else ""
         yield f"{indent}{cut(function.reason)}{tables.escaped(place)}"
