@@ -65,7 +65,8 @@ class _CommandParser(argparse.ArgumentParser):
         super().__init__(**options, formatter_class=argparse.RawDescriptionHelpFormatter)
         self._listed: Listed | None = listed
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  three overloads of one function
+    def load(self) -> _CommandParser:
+        """Load the command's module, once, and return the parser with all that it says."""
         listed, self._listed = self._listed, None
         if listed is not None:
             command = cast("Command", importlib.import_module(listed.module))
@@ -73,11 +74,19 @@ class _CommandParser(argparse.ArgumentParser):
             self.epilog = "example:\n" + "\n".join(f"  {line}" for line in command.EXAMPLE.strip().splitlines())
             command.add_arguments(self)
             self.set_defaults(run=command.run)
-        return super().parse_known_args(args, namespace)
+        return self
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  three overloads of one function
+        return super(_CommandParser, self.load()).parse_known_args(args, namespace)
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of one command, loaded; the docs are made from it."""
+    return _CommandParser(listed=COMMANDS[name], prog=f"footfall {name}").load()
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; the docs are made from it too."""
+    """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="footfall",
         description="Usage telemetry that stays under your control: see it, send it, stop it.",

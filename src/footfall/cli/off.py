@@ -46,11 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"footfall is off for {named}, as {tables.escaped(said.path)} says; `{command}` takes it back")
     # Not strictly read: a wrong value elsewhere must not stand in the way of a no.
     settings = settings_module.read_or_default(os.environ)
-    if arguments.project and (hint := choices.unknown(arguments.project, settings)):
-        print(hint)
     places = find(settings.directory, os.environ, make=False)
     for line in ["nothing waited to be sent"] if places is None else _delete(places, settings):
         print(line)
+    # Now that what waited was looked through, so that a project is known which nobody had looked at before.
+    if arguments.project and (hint := choices.unknown(arguments.project, settings)):
+        print(hint)
     return DONE
 
 

@@ -68,9 +68,9 @@ def _now(said: Choice, project: str) -> str:
     named = tables.escaped(project) or "installed projects"
     what = {
         "on": f"{named} report from their next start on",
-        "off": "so nothing is observed or sent from here",
-        "local": "so uses are kept on this machine and not sent",
-        "log": "so uses are printed, not sent",
+        "off": "nothing is observed or sent from here",
+        "local": "uses are kept on this machine and not sent",
+        "log": "uses are printed, not sent",
     }[decision.mode]
     if project and decision.mode == "on":
         what = f"{named} reports from its next start on"

@@ -1,7 +1,8 @@
 """Print the JSON Schema of footfall.yaml, for editors and checks.
 
 An editor with a YAML language server completes and checks a file whose first line is, with the right path:
-# yaml-language-server: $schema=footfall.schema.json
+
+    # yaml-language-server: $schema=footfall.schema.json
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class _Search:
 
 def _inside(value: Any, module: str) -> Iterator[tuple[Any, str]]:
     """Yield what *value* holds, and how to write that after its own name. By exact type: no code of others runs."""
-    kind: Any = type(value)
+    kind = _type(value)
     if kind is FunctionType:
         yield from _of_function(value)
     elif kind in {dict, MappingProxyType}:
@@ -94,6 +94,10 @@ def _inside(value: Any, module: str) -> Iterator[tuple[Any, str]]:
         names = type.__dict__["__dict__"].__get__(value)
         if names.get("__module__") == module:  # others are looked at where they are defined
             yield from ((inner, f".{name}") for name, inner in tuple(names.items()))
+
+
+def _type(value: object) -> type[Any]:
+    return type(value)
 
 
 def _of_function(function: FunctionType) -> Iterator[tuple[Any, str]]:
