@@ -23,6 +23,7 @@ from footfall.background import Background
 from footfall.consent import choice as user_choice
 from footfall.consent import runner
 from footfall.consent.switches import Decision, decide, refusal
+from footfall.decorated import Decorated, is_of
 from footfall.disclosure import Disclosure
 from footfall.errors import guard, trouble
 from footfall.instrumentation.host_spans import HostSpans
@@ -33,7 +34,7 @@ from footfall.journal import lines
 from footfall.journal.writer import Identity, Journal
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, process_start
-from footfall.registry.model import Entry, Registry, merge
+from footfall.registry.model import Registry, merge
 from footfall.resource import ci, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
@@ -78,11 +79,11 @@ class Runtime:
         self.pid = os.getpid()
         self.mode: Mode = "on"
         self._located = False
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._is_fork_child = False
         self._unclaimed: weakref.WeakSet[Run] = weakref.WeakSet()
         self._plain_runs: list[Run] = []
-        self._unbound: list[tuple[Instrumentor, str, str | None]] = []
+        self.decorated = Decorated(self)
         self.journal = Journal(
             self._journal_directory,
             identity=self._identity,
@@ -114,17 +115,19 @@ class Runtime:
 
         A project that is instrumented already is instrumented anew with both registries merged: later fields win.
         """
-        with self._lock:
+        with self.lock:
             known = self.projects.get(registry.project)
             if known is not None:
                 registry = merge(known.registry, registry)
                 packages |= known.packages
-            decision = self._decide(registry)
+            decision = self.decide(registry)
             if known is not None:
                 known.instrumentor.uninstrument()
                 del self.projects[registry.project]
             if not decision.records:
+                self.decorated.decline(registry.project, packages)
                 return decision
+            self.decorated.accept(registry.project)
             self.mode = decision.mode
             self.journal.silence(silent=False)
             names = packages | {entry.module.partition(".")[0] for entry in registry.entries if entry.module}
@@ -147,12 +150,12 @@ class Runtime:
             )
             lifecycle.watch(lambda: _current)
             instrumentor.instrument(registry.entries)
-            self._bind_decorated()
+            self.decorated.bind()
         return decision
 
     def uninstrument(self, project: str | None = None) -> None:
         """Undo `instrument` for *project*, or for all: the wrapped names hold their original objects again."""
-        with self._lock:
+        with self.lock:
             names = list(self.projects) if project is None else [project]
             for name in names:
                 known = self.projects.pop(name, None)
@@ -160,47 +163,11 @@ class Runtime:
                     known.instrumentor.uninstrument()
             self.recorder.flush_counts()
 
-    def wrap_decorated(self, function: Any, entry: Entry, project: str | None) -> Any:
-        """Return what stands for a decorated *function*: observed at once, or as soon as its project is there."""
-        with self._lock:
-            if self.refusal(project or ""):
-                return function
-            state = ProjectState(project=project or "", host=HostSpans(VERSION))
-            instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=self.settings.rate_per_second)
-            wrapped = instrumentor.wrap(function, entry)
-            for watched in instrumentor.watched:
-                watched.switch.clear()
-            self._unbound.append((instrumentor, entry.module.partition(".")[0], project))
-            self._bind_decorated()
-            return wrapped
-
-    def _bind_decorated(self) -> None:
-        """Switch on the decorated functions whose project is instrumented by now."""
-        waiting: list[tuple[Instrumentor, str, str | None]] = []
-        for instrumentor, package, project in self._unbound:
-            known = self.projects.get(project) if project else self.project_of(package)
-            if known is None:
-                waiting.append((instrumentor, package, project))
-                continue
-            state, theirs = instrumentor.project, known.state
-            state.project, state.version, state.send_to = theirs.project, theirs.version, theirs.send_to
-            state.extra, state.find_version = theirs.extra, theirs.find_version
-            state.host.take_from(theirs.host)
-            for watched in instrumentor.watched:
-                if watched.state == "wrapped":
-                    watched.switch.append(True)
-            known.instrumentor.watched.extend(instrumentor.watched)
-        self._unbound = waiting
-
     def project_of(self, package: str) -> Instrumented | None:
         """Return the project that code of the top-level *package* belongs to, or None where that is not clear."""
         if len(self.projects) == 1:
             return next(iter(self.projects.values()))
-        found = [
-            known
-            for name, known in self.projects.items()
-            if package in known.packages or name.partition("/")[2].replace("-", "_").lower() == package.lower()
-        ]
+        found = [known for name, known in self.projects.items() if is_of(package, name, known.packages)]
         return found[0] if len(found) == 1 else None
 
     # -- runs and events --------------------------------------------------------------------------------------------
@@ -218,7 +185,7 @@ class Runtime:
         if known is None:
             run.start()  # claims it: nothing will begin
         else:
-            with self._lock:
+            with self.lock:
                 self._unclaimed.add(run)
             self._first_record()
         return run
@@ -265,7 +232,7 @@ class Runtime:
         is_function: bool = False,
     ) -> Subject:
         """Return what records of that name are about: the same object each time."""
-        with self._lock:
+        with self.lock:
             key = (name, start, version, service)
             subject = known.subjects.get(key)
             if subject is None:
@@ -290,7 +257,7 @@ class Runtime:
 
     def claim_plain_runs(self) -> None:
         """Begin the runs that turned out to be plain calls; the background thread asks every turn."""
-        with self._lock:
+        with self.lock:
             waiting, self._unclaimed = self._unclaimed, weakref.WeakSet()
         for run in tuple(waiting):
             if not run.claimed:
@@ -337,7 +304,7 @@ class Runtime:
         """In a fork child: begin anew in everything that belonged to the parent."""
         self.pid = os.getpid()
         self._is_fork_child = True
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         trouble.after_fork()
         self.session = session.after_fork(self.session)
         self.journal.after_fork()
@@ -414,7 +381,8 @@ class Runtime:
         self.journal.silence()
         return True
 
-    def _decide(self, registry: Registry) -> Decision:
+    def decide(self, registry: Registry) -> Decision:
+        """Return what the project of *registry* may do in this process, and why."""
         return decide(
             self.environ,
             runner=runner.detect(self.environ),

@@ -70,7 +70,7 @@ def give(
     if not new:
         return
     try:
-        stream.write(text(new) + "\n")
+        stream.write(text(new) + " This is said once.\n")
         stream.flush()
     except (OSError, ValueError):  # hung up, or closed by the host
         logger.info("%s", text(new))
@@ -86,9 +86,9 @@ def text(announced: Sequence[Announced]) -> str:
     more = f"; and {len(announced) - _NAMED} more projects" if len(announced) > _NAMED else ""
     stop = f"footfall off {announced[0].project}, footfall off" if len(announced) == 1 else "footfall off"
     return (
-        f"footfall: use is reported: {named}{more}. Sent are names of registered functions, how runs end, versions,\n"
-        "platform, and a random resettable id; no names of people or machines, no paths, no contents.\n"
-        f"See it: footfall show. Stop it: {stop}, or FOOTFALL=off in the environment. This is said once."
+        f"footfall: use is reported: {named}{more}.\n"
+        "Sent are names of registered functions, how runs end, versions, platform, a random id (all: footfall fields)."
+        f"\nSee it: footfall show. Stop it: {stop}, or FOOTFALL=off in the environment."
     )
 
 
