@@ -64,7 +64,9 @@ def examine(wanted: Wanted, environ: Mapping[str, str] = os.environ) -> Report:
     found = installed(settings)
     registries = _asked_for(found, wanted)
     imports = wanted.importing and (decision.records or bool(wanted.modules))
-    functions = _functions(registries, wanted, imports=imports)
+    functions = [
+        each for each in _functions(registries, wanted, imports=imports) if _matches(each.modules, wanted)
+    ]  # a package that instruments itself brings its whole registry along
     projects = tuple(_project(each, functions, said, environ) for each in registries)
     delivers, servers, refused = _delivery(places, settings, records=decision.records)
     files = _files(places, settings, environ) if places is not None else None

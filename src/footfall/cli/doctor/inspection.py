@@ -22,6 +22,7 @@ from footfall import runtime
 from footfall.cli.doctor.findings import Function, Importing, Inspected, State, Task
 from footfall.cli.doctor.modules import missing
 from footfall.cli.doctor.references import reached
+from footfall.consent import choice
 from footfall.instrumentation.targets import MISSING
 from footfall.settings import Settings
 
@@ -44,6 +45,7 @@ class Trial:
         self._failed: dict[str, str] = {}
         environ = {"FOOTFALL": "local", "HOME": task.directory, "XDG_CONFIG_HOME": task.directory}
         self._runtime = runtime.Runtime(Settings(mode="local", directory=task.directory), environ)
+        self._runtime.choice = choice.Watch(None)  # nobody's: what is asked is what could be observed
 
     def instrument(self) -> list[str]:
         """Instrument all projects, before anything is imported, as at the start of a program; return the modules."""

@@ -91,7 +91,8 @@ def _inside(value: Any, module: str) -> Iterator[tuple[Any, str]]:
     elif kind is functools.partial:
         yield from ((inner, "(...)") for inner in (value.func, *value.args, *value.keywords.values()))
     elif issubclass(kind, type):
-        names = type.__dict__["__dict__"].__get__(value)
+        # None for a type of C that nobody has used yet.
+        names: Mapping[str, Any] = type.__dict__["__dict__"].__get__(value) or {}
         if names.get("__module__") == module:  # others are looked at where they are defined
             yield from ((inner, f".{name}") for name, inner in tuple(names.items()))
 
