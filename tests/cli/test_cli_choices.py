@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -54,6 +55,16 @@ def test_off_deletes_what_was_not_sent_and_a_later_yes_does_not_bring_it_back(fo
     books = json.loads(footfall("status", "--json").stdout)["ledger"]
     assert [account["dropped"] for account in books["accounts"]] == [{"opted_out": 3}] * 2
     assert books["balanced"]
+
+
+def test_journals_are_deleted_where_the_outbox_was_removed_by_hand() -> None:
+    """Who tidied up halfway is not refused."""
+    record(URL)
+    shutil.rmtree(places().outbox)
+    said = footfall("off")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "deleted before it was sent" in said.stdout
+    assert list(places().journal.iterdir()) == []
 
 
 def test_off_for_one_project_leaves_the_others(footfall_sink: Sink) -> None:
@@ -185,7 +196,7 @@ def test_installed_projects_are_known_by_name(tmp_path: Path) -> None:
     """What a registry names needs no earlier use to be known."""
     variables = registered(tmp_path, "project: owner/library")
     assert "note:" not in footfall("on", "owner/library", **variables).stdout
-    assert "did you mean owner/library?" in footfall("on", "owner/libary", **variables).stdout
+    assert "did you mean owner/library?" in footfall("on", "owner/librari", **variables).stdout
 
 
 def test_the_id_is_forgotten_and_the_next_is_another() -> None:

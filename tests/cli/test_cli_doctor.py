@@ -120,7 +120,7 @@ def test_names_of_modules_that_import_it_afterwards_are_no_complaint(tmp_path: P
 
 WRONG = {
     "lib.core:goood": ("missed", "'goood' is not in module 'lib.core'; did you mean 'good'?"),
-    "lib.core:Catalog.serch": ("missed", "'serch' is not in 'Catalog'; did you mean 'search'?"),
+    "lib.core:Catalog.serach": ("missed", "'serach' is not in 'Catalog'; did you mean 'search'?"),
     "lib.cor:good": ("missed", "package 'lib' has no module 'cor'; did you mean 'lib.core'?"),
     "lib.core.deep:good": ("missed", "'lib.core' is a module and no package, so it holds no module 'deep'"),
     "nosuchpackage77:f": ("missed", "'nosuchpackage77' is not installed here; install it, or correct the name"),
@@ -289,7 +289,7 @@ def test_modules_and_project_restrict_what_is_looked_at(tmp_path: Path) -> None:
     for arguments, says in [
         (("lib.cor",), "no function of module 'lib.cor' is registered; did you mean 'lib.core'?"),
         (("li",), "no function of module 'li' is registered"),
-        (("--project", "owner/libary"), "no project 'owner/libary' is installed here; did you mean 'owner/library'?"),
+        (("--project", "owner/librari"), "no project 'owner/librari' is installed here; did you mean 'owner/library'?"),
         (("--timeout", "0"), "is not a number of seconds above zero"),
     ]:
         said = footfall("doctor", *arguments, **variables)

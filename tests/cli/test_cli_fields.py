@@ -147,7 +147,7 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("owner/libary", "did you mean 'owner/library'?"),
+        ("owner/librari", "did you mean 'owner/library'?"),
         ("no/such.yaml", "no/such.yaml: No such file"),
         ("wrong.yaml", "wrong.yaml:1: 'project' is missing"),
     ],

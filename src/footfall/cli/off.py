@@ -17,7 +17,7 @@ from footfall.cli.common import deliverer
 from footfall.cli.main import DONE
 from footfall.consent import choice
 from footfall.ledger import Reason
-from footfall.places import find
+from footfall.places import find, private_directory
 from footfall.status import read_status
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _delete(places: Places, settings: Settings) -> Iterator[str]:
     """Delete what may not be sent any more, and yield lines that say what was deleted and what remains."""
     if places.journal.is_dir():
+        private_directory(places.outbox)  # which somebody may have removed by hand
         before = read_status(places)
         from footfall.delivery import forget  # SQLite and HTTP: not where there is nothing to delete
 
