@@ -440,6 +440,28 @@ def _hanging(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.communicate()
 
 
+def test_the_working_directory_is_not_imported_from(tmp_path: Path) -> None:
+    """What lies about where the command is typed is neither run nor taken for what is installed (reliability.md S2)."""
+    variables = registered(tmp_path, _registry("lib.core:good", "stray:good"), core=CORE)
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("msgspec", "stray"):
+        (here / f"{name}.py").write_text("raise SystemExit('run')")
+    as_command = "import sys; del sys.path[0]; from footfall.cli.main import main; sys.exit(main(['doctor', '--json']))"
+    said = subprocess.run(
+        [sys.executable, "-c", as_command],
+        env=environ(variables),
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    found = _functions(json.loads(said.stdout))
+    assert found["lib.core:good"]["state"] == "wrapped"
+    assert found["stray:good"]["reason"].startswith("'stray' is not installed here")
+
+
 def test_ctrl_c_ends_the_inspection_as_well(tmp_path: Path) -> None:
     """Status 130, and the process that was importing is gone."""
     with _hanging(tmp_path) as (process, inspecting):
