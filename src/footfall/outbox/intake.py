@@ -28,7 +28,8 @@ _INSERT: Final = "INSERT OR IGNORE INTO requests VALUES (?,?,?,?,0,0,NULL,?,?,?,
 # few that come behind an older one, takes a third of what inserting all of them blocked and unblocking each took.
 _BLOCK: Final = (
     "UPDATE requests SET due = :blocked"
-    " WHERE id BETWEEN :first AND :last AND order_key IS NOT NULL AND due <> :blocked AND EXISTS (SELECT 1 FROM requests AS older WHERE older.destination = requests.destination"
+    " WHERE id BETWEEN :first AND :last AND order_key IS NOT NULL AND due <> :blocked AND EXISTS"
+    " (SELECT 1 FROM requests AS older WHERE older.destination = requests.destination"
     " AND older.order_key = requests.order_key AND older.order_key IS NOT NULL AND older.id < requests.id)"
 )
 
