@@ -232,6 +232,7 @@ class _Batch:
         self.homeless: dict[int, int] = {}
         self.opted_out: dict[int, int] = {}
         self._choice = choice
+        self._choice_made = bool(choice.everything or choice.projects or choice.refused_ns)
         self._refused: list[tuple[Destination, ...]] = []
         self.open_runs: dict[str, bytes | None] = {}
         self.uses: dict[str, int] = {}
@@ -240,7 +241,7 @@ class _Batch:
 
     def add(self, record: Observed, process: str) -> None:
         usage, send_to = record.usage, record.send_to
-        if not self._choice.allows(usage.project, usage.time_ns):
+        if self._choice_made and not self._choice.allows(usage.project, usage.time_ns):
             self._refused.append(send_to)
             return
         self._groups.setdefault((usage.project, id(send_to)), (send_to, []))[1].append(usage)

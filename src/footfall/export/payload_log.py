@@ -7,6 +7,7 @@ journal, as the courier would, so what is printed is what would be sent; by the 
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,12 @@ class PayloadLog:
         self._stream = stream
         self._readers: dict[str, JournalReader] = {}
         self._offsets: dict[str, int] = {}
+        self._lock = threading.Lock()  # the thread and the exit must not print the same twice
 
     def flush(self) -> int:
         """Print what is new; return how many requests that were. Never raises."""
         printed = 0
-        with guard("log payloads"):
+        with guard("log payloads"), self._lock:
             for destination, usages in self._new():
                 for lines in _requests(destination, usages):
                     self._print(lines)

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 def answered(connection: sqlite3.Connection, destination: int, tick: int) -> None:
     """Note a useful answer at *tick*. Written at most once a minute while all is well, because it costs a sync."""
     connection.execute(
-        "UPDATE destinations SET failures = 0, answered = ?1 WHERE id = ?2"
-        " AND (failures <> 0 OR answered = 0 OR answered NOT BETWEEN ?1 - 60000000000 AND ?1)",
-        (tick, destination),
+        "UPDATE destinations SET failures = 0, answered = :tick WHERE id = :destination"
+        " AND (failures <> 0 OR answered = 0 OR answered NOT BETWEEN :tick - 60000000000 AND :tick)",
+        {"tick": tick, "destination": destination},
     )
 
 
