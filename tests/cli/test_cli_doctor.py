@@ -208,16 +208,17 @@ NOISY = """
     print("noise on stdout")
     sys.stderr.write("noise on stderr")
     os.write(1, b"noise below")
-    subprocess.run([sys.executable, "-c", "print('noise of a child')"], check=True)
-    def use(): ...
-    use()
+    use = "import footfall; footfall.instrument('owner/tool'); footfall.event('used'); print('noise of a child')"
+    subprocess.run([sys.executable, "-c", use], check=True)
+    def used(): ...
+    used()
 """
 
 
 def test_nothing_of_the_inspection_is_left_or_heard(tmp_path: Path) -> None:
     """A package may print and use itself while it is imported; no record, no id, no output, no directory is left."""
     source = NOISY + "\n    import footfall\n    footfall.event('imported', project='owner/library')\n"
-    variables = {**registered(tmp_path, _registry("lib.noisy:use"), noisy=source), "TMPDIR": str(tmp_path / "tmp")}
+    variables = {**registered(tmp_path, _registry("lib.noisy:used"), noisy=source), "TMPDIR": str(tmp_path / "tmp")}
     (tmp_path / "tmp").mkdir()
     before = files()
     for arguments in ([], ["lib"]):

@@ -52,7 +52,7 @@ def inspected(
     """
     skip: dict[str, str] = {}
     while True:
-        with TemporaryDirectory(prefix="footfall-doctor-") as directory:
+        with TemporaryDirectory(prefix="footfall-doctor-", ignore_cleanup_errors=True) as directory:
             task = Task(registries=tuple(registries), directory=os.path.realpath(directory), skip=skip)
             found = _run(task, seconds, progress)
         if isinstance(found, Inspected):
@@ -96,7 +96,8 @@ def _run(task: Task, seconds: float, progress: Callable[[int, int], None]) -> In
         stdin.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, os.pathsep.join(sys.path)],
-            env={**os.environ, "FOOTFALL": "local", "FOOTFALL_DIR": task.directory},
+            # Not for the inspection, which asks no variable, but for what the imported packages may start.
+            env={**os.environ, "FOOTFALL": "off", "FOOTFALL_DIR": task.directory},
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

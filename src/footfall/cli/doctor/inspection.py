@@ -2,7 +2,8 @@
 
 It is a process of its own, so that a package that crashes, hangs, prints or leaves threads behind does no harm. Its
 footfall works for nobody: recording only (mode ``local``) into a directory that is removed afterwards, with neither the
-user's choice nor the user's installation id in sight. The environment of the imported packages stays as it is.
+user's choice nor the user's installation id in sight. The environment of the imported packages stays as it is, but for
+``FOOTFALL=off``: processes that they start are nobody's uses.
 
 Reads a `Task` from stdin; writes `Importing` and then `Inspected`, a line of JSON each, to what was stdout.
 """

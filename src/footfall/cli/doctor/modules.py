@@ -37,7 +37,8 @@ def missing(module: str) -> str:
 
 def _find(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
     for finder in sys.meta_path:
-        spec = finder.find_spec(name, path)
+        find_spec = getattr(finder, "find_spec", None)  # finders from before Python 3.4 have none
+        spec: ModuleSpec | None = find_spec(name, path) if find_spec is not None else None
         if spec is not None:
             return spec
     return None
