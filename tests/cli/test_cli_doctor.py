@@ -19,6 +19,7 @@ from clihelp import SECONDS, delivering, environ, files, footfall, places, regis
 
 from footfall.cli.doctor import references
 from footfall.cli.doctor.modules import missing
+from footfall.cli.main import main
 from footfall.consent import choice
 from footfall.destination import Destination
 from footfall.ledger import Ledger
@@ -373,7 +374,18 @@ def test_where_files_live_and_why(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status, report = _doctor(FOOTFALL_DIR=str(tmp_path / "file"))
     assert status == 1
-    assert report["problems"][0].startswith(f"FOOTFALL_DIR={tmp_path / 'file'} is not used")
+    (problem,) = report["problems"]
+    assert problem.startswith(f"FOOTFALL_DIR is not used: {tmp_path / 'file'}: is not a directory")
+
+
+def test_no_place_at_all_is_a_problem(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing can be kept the doctor says so, and what to set, and goes on."""
+    monkeypatch.setenv("FOOTFALL", "on")
+    monkeypatch.setattr("footfall.places.layout._candidates", lambda *_: iter(()))
+    assert main(["doctor"]) == 1
+    said = capsys.readouterr().out
+    assert "files         none" in said
+    assert "Set FOOTFALL_DIR to one of yours" in said
 
 
 def test_what_cannot_be_read_is_a_problem_and_no_end(tmp_path: Path) -> None:

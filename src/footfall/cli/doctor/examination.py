@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from footfall.cli.installed import Installed, installed, reason
 from footfall.cli.progress import Steps
 from footfall.consent import choice, runner
 from footfall.consent.switches import decide
-from footfall.errors import ConfigurationError, FootfallError, OutboxBusyError
+from footfall.errors import ConfigurationError, FootfallError, OutboxBusyError, logger
 from footfall.places import config_directory, find, mounts
 from footfall.registry.nearest import hint
 from footfall.resource import ci
@@ -60,7 +61,7 @@ def examine(wanted: Wanted, environ: Mapping[str, str] = os.environ) -> Report:
     settings = settings_module.read(environ)
     said = choice.read(config_directory(environ))
     decision = decide(environ, runner=runner.from_environment(environ), choice=said)
-    places = find(settings.directory, environ, make=decision.records)
+    places, refused_places = _places(settings, environ, make=decision.records)
     found = installed(settings)
     registries = _asked_for(found, wanted)
     imports = wanted.importing and (decision.records or bool(wanted.modules))
@@ -82,8 +83,29 @@ def examine(wanted: Wanted, environ: Mapping[str, str] = os.environ) -> Report:
         projects=projects,
         imported=imports,
     )
-    problems = (*found.problems, *_problems(report, settings, records=decision.records))
+    problems = (*refused_places, *found.problems, *_problems(report))
     return msgspec.structs.replace(report, problems=problems)
+
+
+class _Heard(logging.Handler):
+    """Keeps what footfall logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage().removeprefix("footfall: "))
+
+
+def _places(settings: Settings, environ: Mapping[str, str], *, make: bool) -> tuple[Places | None, list[str]]:
+    """Return where files are, and what is said of places that were asked for and will not do, or of none at all."""
+    heard = _Heard()
+    logger.addHandler(heard)
+    try:
+        return find(settings.directory, environ, make=make), heard.said
+    finally:
+        logger.removeHandler(heard)
 
 
 def _recorded(said: Choice) -> Iterator[str]:
@@ -245,12 +267,8 @@ def _files(places: Places, settings: Settings, environ: Mapping[str, str]) -> Fi
     return Files(directory=str(state), kind=mounts.kind(table, str(state), device), network=places.network, why=why)
 
 
-def _problems(report: Report, settings: Settings, *, records: bool) -> Iterator[str]:
+def _problems(report: Report) -> Iterator[str]:
     """Yield what is to be mended, a sentence each."""
-    if records and report.files is None:
-        yield "no directory for footfall's files can be used; set FOOTFALL_DIR to one of yours"
-    elif records and settings.directory and report.files and report.files.why != "FOOTFALL_DIR names it":
-        yield f"FOOTFALL_DIR={settings.directory} is not used: it must be yours, absolute, writable, not open to others"
     if report.delivers.startswith("nobody can"):
         yield f"the outbox cannot be used; {report.delivers}"
     for server in report.servers:
