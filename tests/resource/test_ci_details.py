@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall.resource import ci_details
@@ -29,6 +29,7 @@ from footfall.resource.ci_details import web_address
         ("https://user:p@ss@github.com/o/r", "https://github.com/o/r"),
         ("https://user:pa/ss@github.com/o/r", ""),
         ("https://user:12/ss@github.com/o/r", ""),
+        ("https://user/:pa#ss@github.com/o/r", ""),
         ("https://github.com/o/r?private_token=secret", "https://github.com/o/r"),
         ("https://github.com/o/r#secret", "https://github.com/o/r"),
         # Paths on some machine, and no addresses at all.
@@ -56,6 +57,7 @@ def test_web_address(text: str, address: str) -> None:
 _characters = st.text(string.ascii_letters + string.digits + "/:@?#%&=+ .-_~[]", max_size=12)
 
 
+@settings(deadline=None, max_examples=300)
 @given(user=_characters, password=_characters, path=_characters)
 def test_no_password_survives(user: str, password: str, path: str) -> None:
     """Whatever stands before the host, and however it is cut."""

@@ -93,8 +93,8 @@ def web_address(text: str, *, query: bool = False) -> str:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return ""
-    # A password that holds a slash ends the host's part too early: the rest of it, and the @, are then in the path.
-    if parts.scheme not in {"http", "https"} or not host or "@" in parts.path + parts.query:
+    # A password that holds a slash ends the host's part too early: the rest of it, and the @, then come later.
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.path + parts.query + parts.fragment:
         return ""
     place = f"[{host}]" if ":" in host else host
     place += f":{port}" if port else ""
