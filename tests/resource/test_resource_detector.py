@@ -87,14 +87,14 @@ def test_ours_says_what_opentelemetrys_say() -> None:
     """The recording process asks the interpreter itself; where both speak of a key, they agree."""
     light = {**process.detect(), **host.detect()}
     theirs = detectors.of_sdk()
-    assert theirs.keys() == detectors.KEPT.keys()
+    assert detectors.KEPT.keys() - theirs.keys() <= (set() if sys.platform in {"linux", "win32"} else {"host.arch"})
     assert {key: light[key] for key in theirs} == theirs
 
 
 def test_of_opentelemetrys_only_the_harmless_is_kept() -> None:
     """They say more, on this very machine, and none of it is passed on."""
     said: dict[str, object] = {}
-    for name in detectors.SDK_DETECTORS:
+    for name in ("ProcessResourceDetector", "OsResourceDetector", "_HostResourceDetector"):
         said |= getattr(resources, name)().detect().attributes
     leaking = {"host.name", "host.id", "process.owner", "process.executable.path", "process.command", "process.pid"}
     assert leaking & said.keys() >= {"host.name", "process.executable.path", "process.pid"}

@@ -56,8 +56,9 @@ def detect(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -> 
     environ = os.environ if environ is None else environ
     cgroup_name, cgroup_id = _from_cgroup(_read(root / "proc/self/cgroup"))
     mounts = _read(root / "proc/self/mountinfo")
-    # The variable is gone after `su -` or `env -i`; the folder is missing where a pod gets no token.
-    in_pod = bool(environ.get("KUBERNETES_SERVICE_HOST")) or (root / SERVICE_ACCOUNT).is_dir()
+    # The variable is gone after `su -` or `env -i`; the folder is missing where a pod gets no token. Not Path.is_dir,
+    # which raises where a folder above may not be entered.
+    in_pod = bool(environ.get("KUBERNETES_SERVICE_HOST")) or os.path.isdir(root / SERVICE_ACCOUNT)  # noqa: PTH112
     found: dict[str, AttributeValue] = {}
     if identifier := cgroup_id or _id_from_mounts(mounts):
         found[CONTAINER_ID] = identifier

@@ -10,6 +10,7 @@ is still being imported, and one that needs that package is skipped with an erro
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -33,7 +34,12 @@ from footfall.resource import notebook as _notebook
 from footfall.resource import process as _process
 from footfall.usage import AttributeValue
 
-SDK_DETECTORS: Final = ("ProcessResourceDetector", "OsResourceDetector", "_HostResourceDetector")
+SDK_DETECTORS: Final = (
+    "ProcessResourceDetector",
+    "OsResourceDetector",
+    # Elsewhere it starts a program to learn the machine's id, which is dropped here.
+    *(("_HostResourceDetector",) if sys.platform in {"linux", "win32"} else ()),
+)
 """OpenTelemetry's own. The last is private, so none is taken for granted."""
 
 KEPT: Final[Mapping[str, Callable[[str], str]]] = {
@@ -49,7 +55,7 @@ go too: a resource outlives a fork."""
 
 
 class FootfallResourceDetector(ResourceDetector):
-    """Adds to the host's resource where it runs; no identifier of a person or machine, no path.
+    """Adds to the host's resource where it runs; never a host name, a login name or a folder of this machine.
 
     It describes the host's telemetry to the host, sends nothing, and therefore does not ask whether footfall is on. For
     the same reason it also tells what usage servers never learn: repository, branch, pipeline and batch job.
