@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 
 from footfall import attributes, settings
-from footfall.cli import readers, tables
+from footfall.cli import fields, readers, tables
 from footfall.cli.main import COMMANDS, command_parser
 from footfall.consent import runner
 from footfall.ledger import Reason
@@ -47,7 +47,7 @@ def runners_table() -> str:
 def attributes_table() -> str:
     read_by = readers.readers([load(name, {}) for name in OURS])
     rows = [
-        (f"`{row.key}`", row.where, row.stability, ", ".join(read_by[row.key]) or "nobody", row.meaning)
+        (f"`{row.key}`", row.where, row.stability, ", ".join(read_by[row.key]) or fields.NO_SERVER, row.meaning)
         for row in readers.ROWS
     ]
     return table(("field", "on", "stability", "read by", "meaning"), rows)

@@ -82,6 +82,7 @@ class Delivery:
             clock=self.clock,
             wires=self._wire,
             exchange_timeout_seconds=settings.exchange_timeout_seconds,
+            may_send=lambda: self._choice() is self._obeyed,
         )
         self._status_at = 0.0
 
@@ -107,14 +108,17 @@ class Delivery:
         Before anything is taken in: what `Intake` then lets pass is younger than the last no.
         """
         choice = self._choice()
-        last_ns = max(choice.refused_ns.values(), default=0)
-        if choice.problem or (choice is self._obeyed and last_ns <= self._obeyed_ns):
+        if choice.problem:
             return 0  # who cannot read the user's no sends nothing, and deletes nothing either
-        since_ns = self.outbox.obeyed_ns()
-        dropped = self.outbox.withdraw(
-            lambda project: not choice.allows(project, since_ns + 1), refused_ns=max(last_ns, since_ns)
-        )
-        self._obeyed, self._obeyed_ns = choice, self.outbox.obeyed_ns()
+        last_ns = max(choice.refused_ns.values(), default=0)
+        dropped = 0
+        if (choice.projects or last_ns) and (choice is not self._obeyed or last_ns > self._obeyed_ns):
+            since_ns = self.outbox.obeyed_ns()
+            dropped = self.outbox.withdraw(
+                lambda project: not choice.allows(project, since_ns + 1), refused_ns=max(last_ns, since_ns)
+            )
+            self._obeyed_ns = self.outbox.obeyed_ns()
+        self._obeyed = choice
         return dropped
 
     def drain(self, *, timeout_seconds: float, stop: Callable[[], bool] = lambda: False) -> Ledger:

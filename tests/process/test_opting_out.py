@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -155,6 +156,28 @@ def test_a_no_to_one_project_leaves_the_other_alone(observation: Observation) ->
     ledger = observation.ledger()
     assert ledger["balanced"]
     assert dropped(ledger, "migas") == {"opted_out": 2}
+
+
+def test_a_no_in_the_middle_of_a_delivery_ends_it(observation: Observation) -> None:
+    """Asked before each request: of 2000 that wait, those not sent at that moment never are."""
+    at = places(observation)
+    program = Program(observation, FOOTFALL_EXIT_BUDGET_SECONDS="0", FOOTFALL_DELIVERY_INTERVAL_SECONDS="600")
+    for _ in range(2000):
+        assert program.say("work") == "done"
+    program.kill()
+    delivery = Delivery(at, Settings())
+    sender = threading.Thread(target=lambda: delivery.drain(timeout_seconds=GUARD_SECONDS))
+    sender.start()
+    observation.sink.wait_for(lambda requests: len(requests) >= 20)
+    choice.turn_off(config(observation), "tests/observed")
+    sender.join(GUARD_SECONDS)
+    assert not sender.is_alive()
+    books = delivery.ledger()
+    delivery.close()
+    (account,) = books.accounts
+    assert (account.pending, account.balanced) == (0, True)
+    assert 20 <= account.delivered < 2000
+    assert account.dropped == {"opted_out": 2000 - account.delivered}
 
 
 @pytest.mark.parametrize("taken_in", [False, True], ids=["in the journal", "in the outbox"])

@@ -56,6 +56,9 @@ ALSO_SEEN: Final = (
 )
 
 
+NO_SERVER: Final = "no server"
+
+
 class Section(msgspec.Struct, frozen=True):
     """A table under a title."""
 
@@ -142,7 +145,7 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     """Yield the tables for people."""
     read_by = readers(wires)
     rows = [
-        (f"`{row.key}`", row.where, row.stability, ", ".join(read_by[row.key]) or "nobody", row.meaning)
+        (f"`{row.key}`", row.where, row.stability, ", ".join(read_by[row.key]) or NO_SERVER, row.meaning)
         for row in ROWS
         if read_by[row.key] or registry is None
     ]
@@ -154,7 +157,7 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
         return
     yield Section("Where it goes", ("server", "format", "credentials"), [_server(each) for each in registry.send_to])
     arguments = [(each.name, each.service, capture) for each in registry.entries for capture in each.capture]
-    readers_of_arguments = ", ".join(read_by[ARGUMENTS]) or "nobody"
+    readers_of_arguments = ", ".join(read_by[ARGUMENTS]) or NO_SERVER
     yield Section(
         "Arguments of functions",
         ("function", "service", "argument", "what of it", "read by"),
@@ -191,7 +194,7 @@ def _extra(
         for name, value in extra.items():
             wire = name.partition(".")[0] if "." in name else ""
             reads = [wire] if wire in names else read_by[EXTRA]
-            yield name, json.dumps(value), place, ", ".join(reads) or "nobody"
+            yield name, json.dumps(value), place, ", ".join(reads) or NO_SERVER
 
 
 def as_data(wires: Sequence[Wire], registry: Registry | None) -> dict[str, Any]:

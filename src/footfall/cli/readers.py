@@ -84,11 +84,17 @@ _VALUES: Final[Mapping[str, tuple[object, object]]] = {
 
 
 def readers(wires: Sequence[Wire]) -> dict[str, tuple[str, ...]]:
-    """Return for each of `ROWS` the names of those *wires* whose requests depend on it, each once, in their order."""
-    return {row.key: tuple(dict.fromkeys(wire.name for wire in wires if _reads(wire, row.key))) for row in ROWS}
+    """Return for each of `ROWS` the names of those *wires* whose requests depend on it, each once, in their order.
+
+    What only the host's own resource is given (``host``) never is in a record, so none can read it.
+    """
+    return {row.key: tuple(dict.fromkeys(wire.name for wire in wires if _reads(wire, row))) for row in ROWS}
 
 
-def _reads(wire: Wire, key: str) -> bool:
+def _reads(wire: Wire, row: Row) -> bool:
+    key = row.key
+    if row.where == "host":
+        return False
     values = _VALUES.get(key, ("1.1", "2.2"))
     changes = _CHANGES.get(key, tuple({"resource": {key: value}} for value in values))
     try:

@@ -101,6 +101,7 @@ class Watch:
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
+        self._path = None if directory is None else str(directory / FILE_NAME)
         self._seen: tuple[int, int, int] | None = None
         self._choice = Choice()
         self._read = False
@@ -113,10 +114,10 @@ class Watch:
         return self._choice
 
     def _look(self) -> tuple[int, int, int] | None:
-        if self._directory is None:
+        if self._path is None:
             return None
         try:
-            found = os.lstat(self._directory / FILE_NAME)
+            found = os.lstat(self._path)  # asked before each request; a pathlib path costs more than it
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
