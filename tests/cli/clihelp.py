@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,6 +50,38 @@ def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def on_a_terminal(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run the command line with a terminal on stderr; return status, stdout, and what the terminal was sent."""
+    main, side = os.openpty()
+    seen = bytearray()
+
+    def read() -> None:
+        try:
+            while data := os.read(main, 4096):
+                seen.extend(data)
+        except OSError:  # the other side is closed
+            return
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        said = subprocess.run(
+            [sys.executable, "-m", "footfall", *arguments],
+            env=environ(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=side,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(side)
+        reader.join(SECONDS)
+        os.close(main)
+    return said.returncode, said.stdout, seen.decode()
 
 
 def environ(variables: Mapping[str, str]) -> dict[str, str]:

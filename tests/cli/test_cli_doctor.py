@@ -123,6 +123,8 @@ WRONG = {
     "lib.core:goood": ("missed", "'goood' is not in module 'lib.core'; did you mean 'good'?"),
     "lib.core:Catalog.serach": ("missed", "'serach' is not in 'Catalog'; did you mean 'search'?"),
     "lib.cor:good": ("missed", "package 'lib' has no module 'cor'; did you mean 'lib.core'?"),
+    "jsn:dumps": ("missed", "'jsn' is not installed here; did you mean 'json'?"),
+    "demo_lib:f": ("missed", "'demo_lib' is not installed here; install it, or correct the name"),
     "lib.core.deep:good": ("missed", "'lib.core' is a module and no package, so it holds no module 'deep'"),
     "nosuchpackage77:f": ("missed", "'nosuchpackage77' is not installed here; install it, or correct the name"),
     "lib.core:CONSTANT": ("cannot", "it is an int, which nobody calls; name a function"),
@@ -157,8 +159,8 @@ def test_what_is_not_observed_has_a_reason(tmp_path: Path) -> None:
         assert found[name]["reason"].startswith(reason)
         assert (found[name]["source"], found[name]["line"]) == (variables["FOOTFALL_CONFIG"], line)
     assert report["problems"] == [
-        "owner/library: 5 of 13 functions missed",
-        "owner/library: 7 of 13 functions impossible to observe",
+        "owner/library: 7 of 15 functions missed",
+        "owner/library: 7 of 15 functions impossible to observe",
     ]
 
 

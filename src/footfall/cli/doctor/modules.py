@@ -26,7 +26,8 @@ def missing(module: str) -> str:
         spec = _find(f"{package}.{part}" if package else part, path)
         if spec is None:
             names = [each.name for each in pkgutil.iter_modules(path)]
-            guess = nearest(part, names)
+            # Hundreds of packages are installed, and one or another looks a little like anything.
+            guess = nearest(part, names, cutoff=0.6 if package else 0.85)
             where = f"package {package!r} has no module {part!r}" if package else f"{part!r} is not installed here"
             whole = f"{package}.{guess}" if package else guess
             return where + (f"; did you mean {whole!r}?" if guess else "; install it, or correct the name")

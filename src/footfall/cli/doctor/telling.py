@@ -42,8 +42,8 @@ def lines(report: Report) -> Iterator[str]:
         yield from _project(project)
     if not report.projects:
         yield ""
-        yield "no installed package declares an entry point in group footfall.projects, and FOOTFALL_CONFIG is not set;"
-        yield "name a registry in FOOTFALL_CONFIG to look at a project that calls footfall.instrument() itself"
+        yield "no project: no installed package declares a usable entry point in group footfall.projects, and"
+        yield "FOOTFALL_CONFIG names no registry; it may name that of a project which calls footfall.instrument() itself"
     yield ""
     if report.problems:
         yield "to be mended:"
