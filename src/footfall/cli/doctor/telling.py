@@ -43,7 +43,7 @@ def lines(report: Report) -> Iterator[str]:
     if not report.projects:
         yield ""
         yield "no project: no installed package declares a usable entry point in group footfall.projects, and"
-        yield "FOOTFALL_CONFIG names no registry; it may name that of a project which calls footfall.instrument() itself"
+        yield "FOOTFALL_CONFIG names no registry; it may name that of a project that calls footfall.instrument()"
     yield ""
     if report.problems:
         yield "to be mended:"
