@@ -122,6 +122,7 @@ class Runtime:
                 packages |= known.packages
             decision = self.decide(registry)
             if known is not None:
+                self.decorated.release(known)
                 known.instrumentor.uninstrument()
                 del self.projects[registry.project]
             if not decision.records:
@@ -160,6 +161,7 @@ class Runtime:
             for name in names:
                 known = self.projects.pop(name, None)
                 if known is not None:
+                    self.decorated.release(known)
                     known.instrumentor.uninstrument()
             self.recorder.flush_counts()
 
