@@ -347,7 +347,13 @@ class Recorder:
         return self.journal.write(line)
 
     def event(
-        self, subject: Subject, fields: Mapping[str, Any], *, message: str = "", outcome: Outcome | None = None
+        self,
+        subject: Subject,
+        fields: Mapping[str, Any],
+        *,
+        message: str = "",
+        outcome: Outcome | None = None,
+        error_type: str = "",
     ) -> None:
         """Write an event of *subject* that happens now, and emit it on the host's logger. Never raises."""
         time_ns = time.time_ns()
@@ -368,6 +374,7 @@ class Recorder:
                     parent="" if enclosing is None else f"{enclosing & 0xFFFFFFFFFFFFFFFF:016x}",
                     extra=dict(fields),
                     outcome=outcome,
+                    error_type=error_type,
                     message=message,
                     count=count,
                 ),
