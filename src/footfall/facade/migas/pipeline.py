@@ -121,13 +121,16 @@ def ask(operation: queries.Operation, project: str, make: Callable[[], Request])
 
 
 def _exchange(operation: queries.Operation, request: Request) -> Answer:
-    from footfall.courier.transport import HttpTransport  # noqa: PLC0415  only questions need it
-
+    here = runtime.current()
     seconds = timeout_seconds()
     destination = Config.destination()
     if not seconds or isinstance(destination, str):
         return {"success": False, "message": TIMED_OUT}
-    transport = HttpTransport(seconds, version=VERSION, environ=runtime.current().environ)
+    with here.background.loading:
+        from footfall.courier.transport import HttpTransport, preload  # noqa: PLC0415  only questions need it
+
+        preload()
+    transport = HttpTransport(seconds, version=VERSION, environ=here.environ)
     ends_at = time.monotonic() + seconds
     try:
         base_url = MigasWire().base_url(destination.endpoint)
