@@ -250,8 +250,8 @@ def clear_user_id() -> None:
         return
     with guard("clear user id"):
         installation.reset(directory)
-        if here.journal.fd >= 0:
-            here.journal.rotate()  # its first line holds the old one
+        if here.journal.fd >= 0 and not here.refusal():
+            Config.given["user_id"] = gen_uuid()  # the journal of this process began with the old one
 
 
 def gen_uuid(uuid_factory: Literal["safe", "random"] = "safe", container: str | None = None) -> str | None:

@@ -9,7 +9,10 @@ from footfall.errors import guard
 from footfall.facade.migas import pipeline
 from footfall.facade.migas.config import Config
 from footfall.facade.migas.pipeline import Answer
+from footfall.scrub import bounded
+from footfall.wire import migas_fields
 from footfall.wire import migas_queries as queries
+from footfall.wire.text import as_text
 
 __all__ = ["add_breadcrumb", "add_project", "check_project", "get_usage"]
 
@@ -58,7 +61,7 @@ def check_project(project: str, project_version: str, **fields: Any) -> Answer:
         ``{"success": ..., "flagged": ..., "latest": ..., "message": ...}``, or ``{"success": False, "message": ...}``.
     """
     del fields
-    return pipeline.ask("check_project", project, lambda: queries.check_project(project, project_version))
+    return pipeline.ask("check_project", project, lambda: queries.check_project(project, _text(project_version)))
 
 
 def get_usage(project: str, start: str, *, end: str | None = None, unique: bool | None = None, **fields: Any) -> Answer:
@@ -66,7 +69,7 @@ def get_usage(project: str, start: str, *, end: str | None = None, unique: bool 
 
     Args:
         project: ``owner/name``.
-        start: ``YYYY-MM-DD`` or ``YYYY-MM-DDTHH:MM:SSZ``.
+        start: ``YYYY-MM-DD`` or ``YYYY-MM-DDTHH:MM:SSZ``, or a date.
         end: The same; default: now.
         unique: Count users instead of crumbs.
         **fields: Accepted and not sent.
@@ -75,7 +78,10 @@ def get_usage(project: str, start: str, *, end: str | None = None, unique: bool 
         ``{"hits": ..., "message": ..., "unique": ..., "success": ...}``, or ``{"success": False, "message": ...}``.
     """
     del fields
-    return pipeline.ask("get_usage", project, lambda: queries.get_usage(project, start, end, unique))
+    until = None if end is None else _text(end)
+    return pipeline.ask(
+        "get_usage", project, lambda: queries.get_usage(project, _text(start), until, migas_fields.flag(unique))
+    )
 
 
 def add_project(project: str, project_version: str, **fields: Any) -> Answer:
@@ -99,3 +105,8 @@ def add_project(project: str, project_version: str, **fields: Any) -> Answer:
         "message": answer.get("message", ""),
         "success": answer["success"],
     }
+
+
+def _text(value: object) -> str:
+    """Return *value* as text, without running any code of it."""
+    return as_text(bounded(value))
