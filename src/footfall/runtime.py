@@ -121,8 +121,8 @@ class Runtime:
             decision = self._decide(registry)
             if known is not None:
                 known.instrumentor.uninstrument()
-                del self.projects[registry.project]
             if not decision.records:
+                self.projects.pop(registry.project, None)
                 return decision
             self._mode = decision.mode
             names = packages | {entry.module.partition(".")[0] for entry in registry.entries if entry.module}

@@ -81,6 +81,11 @@ WHOLE: dict[str, tuple[str, int, list[dict[str, str]]]] = {
         3,
         [R, failed("SystemExit")],
     ),
+    "held-block": (
+        "t = migas.track(P, V)\nt.start()\nwith t:\n    pass\nos._exit(3)",
+        3,
+        [R, C],
+    ),
     "decorator": ("@migas.track(P, V)\ndef f():\n    pass\nf()\nf()", 0, [R, C, R, C]),
     "decorated-before": ("@migas.track(P, V)\ndef f():\n    pass\n", 0, []),
     "fork-of-its-own": (

@@ -120,7 +120,8 @@ class Configuration:
         **fields: Any,
     ) -> None:
         """Take over what is given; ids that are no UUIDs are left aside, as in the original."""
-        self.endpoint = endpoint or self.endpoint or DEFAULT_ENDPOINT
+        given = endpoint if isinstance(endpoint, str) else ""
+        self.endpoint = given or self.endpoint or DEFAULT_ENDPOINT
         for name, value in (("user_id", user_id), ("session_id", session_id)):
             if value is None:
                 continue

@@ -76,14 +76,14 @@ def add_crumb(project: str, version: str, given: Mapping[str, Any], *, wait: boo
         fields["migas.wait"] = True
     here = runtime.current()
     subject = here.subject(known, CRUMB, start=False, version=_version(version))
-    here.recorder.event(
+    written = here.recorder.event(
         subject,
         fields,
         message=text_of(fields, "status_desc"),
         outcome=outcome_of(fields),
         error_type=text_of(fields, "error_type"),
     )
-    return None
+    return None if written else {"success": False, "message": NOT_KEPT}
 
 
 def begin_run(project: str, version: str, given: Mapping[str, Any], *, tell_start: bool) -> Use | None:

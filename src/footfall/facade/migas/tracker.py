@@ -44,6 +44,7 @@ class Tracker(Run):
         project: ``owner/name``.
         version: Of the project.
         error_handlers: By class or class name, see `track`.
+        is_shared: Whether `track` returned it a second time, so that a block of it may be somebody else's.
 
     Args:
         begin: As `Run`.
@@ -68,12 +69,14 @@ class Tracker(Run):
         self.project = project
         self.version = version
         self.error_handlers = error_handlers
+        self.is_shared = False
         self._is_call = is_call
         self._entered: list[contextvars.Token[tuple[_Key, ...]] | None] = []
 
     def __enter__(self) -> Self:
         key = self._key()
-        if key in _inside.get() or _is_rest_of_process(key):
+        is_own = _whole.get(key) is self and not self.is_shared
+        if key in _inside.get() or (_is_rest_of_process(key) and not is_own):
             self._claimed = True
             self._entered.append(None)
             return self
@@ -162,6 +165,7 @@ def track(
     key = os.getpid(), project, version
     known = _whole.get(key) if _is_rest_of_process(key) else _waiting.get((key, threading.get_ident()))
     if known is not None and (not known.claimed or known is _whole.get(key)):
+        known.is_shared = True
         return known
     here = runtime.current()
     tracker = Tracker(
