@@ -45,7 +45,7 @@ DIALECTS = {"graphql": "/graphql", "rest": ""}
 def run(observation: Observation, text: str, **extra: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", WATCH + text],
-        env=observation.environment(**extra),
+        env=observation.environment(PYTHONDONTWRITEBYTECODE="1", **extra),  # a cache would be a file of ours
         capture_output=True,
         text=True,
         timeout=GUARD_SECONDS,
