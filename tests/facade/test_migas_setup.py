@@ -266,6 +266,16 @@ def test_a_new_endpoint_takes_the_place_of_the_old_one(sink: Sink) -> None:
     assert sorted(each.path for each in requests_after(sink, before)) == ["/api/breadcrumb", "/graphql"]
 
 
+@on
+def test_the_same_server_is_told_once(sink: Sink) -> None:
+    """A project that sends to the server already, in the other dialect, does not count twice."""
+    before = len(sink.requests())
+    footfall.instrument(PROJECT[0], send_to=[footfall.Migas(sink.url)])
+    migas.setup(endpoint=sink.url + "/graphql")
+    migas.add_breadcrumb(*PROJECT)
+    assert [each.path for each in requests_after(sink, before)] == ["/graphql"]
+
+
 def test_recording_here_only_asks_nobody(sink: Sink) -> None:
     """FOOTFALL=local, in which tests run: crumbs stay in the journal, and no question leaves the machine."""
     before = len(sink.requests())

@@ -144,14 +144,18 @@ def _exchange(operation: queries.Operation, request: Request) -> Answer:
 
 
 def _instrument(here: runtime.Runtime, project: str, destination: Destination) -> Instrumented | Answer:
-    """Make *project* known; where it was, its other destinations stay, but for a server that an earlier setup named."""
+    """Make *project* known with *destination*; where it was known, its other destinations stay.
+
+    But for a server that an earlier setup named, and for the same server under other options: it would count twice.
+    """
     try:
         check_project(as_text(project))
     except ConfigurationError as error:
         return {"success": False, "message": str(error)}
     known = here.projects.get(project)
     others = known.state.send_to if known is not None else ()
-    kept = tuple(other for other in others if other.key not in _ours)
+    same = destination.wire, destination.endpoint
+    kept = tuple(other for other in others if other.key not in _ours and (other.wire, other.endpoint) != same)
     _ours.add(destination.key)
     here.instrument(Registry(project=project, send_to=(*kept, destination)))
     return here.projects.get(project) or _errors(DISABLED)
