@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,9 +62,10 @@ def holds(check: Callable[..., None], *arguments: Any, **keywords: Any) -> None:
 def fails_without(check: Callable[..., None], removal: Removal, *arguments: Any, **keywords: Any) -> None:
     """Run *check* with a rule taken out; it must notice.
 
-    Errors that footfall hides meanwhile are its own business: the stand-in is not footfall.
+    Warnings, and errors that footfall hides meanwhile, do not count: the stand-in is not footfall.
     """
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         patch.setattr(trouble, "observers", [])
         removal.apply(patch)
         try:
@@ -104,20 +106,16 @@ def refused(
     raise AssertionError(f"not refused: {arguments!r}" + (f" gave {result!r}" if result is not None else ""))
 
 
-def sources() -> Iterator[tuple[str, ast.Module]]:
-    """Yield name and syntax tree of each module of the package."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def sources() -> tuple[tuple[str, ast.Module], ...]:
+    """Return name and syntax tree of each module of the package."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return tuple((str(path.relative_to(PACKAGE)), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
-def also_with(text: str) -> Callable[[], Iterator[tuple[str, ast.Module]]]:
+def also_with(text: str) -> Callable[[], tuple[tuple[str, ast.Module], ...]]:
     """Return a stand-in for `sources` in which somebody has added a module with that *text*."""
-
-    def more() -> Iterator[tuple[str, ast.Module]]:
-        yield from tuple(_sources())
-        yield "added.py", ast.parse(text)
-
-    return more
+    return lambda: (*_sources(), ("added.py", ast.parse(text)))
 
 
 _sources = sources
