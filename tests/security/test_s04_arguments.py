@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import footfall
 from footfall import scrub
+from footfall.export.from_span import from_span
 from footfall.instrumentation import arguments
 from footfall.testing import capture
 from footfall.wire.migas import MigasWire
@@ -205,3 +206,20 @@ def test_fields_of_events_and_runs_are_scrubbed(tmp_path: Path) -> None:
 
     for where, content in leaves(tmp_path, fill, {"registry": {}}):
         assert b"c4nA" not in content, where
+
+
+@rule(without(scrub, "scrub", lambda value: value))
+def test_fields_of_spans_are_scrubbed() -> None:
+    """What comes as a span of our scope was made by anybody's code: the same net as for what is told directly."""
+    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    said = {"footfall.project": "a/b", "footfall.extra.note": SECRETS, "footfall.extra.token": "c4nAc4nA"}
+    said |= {"footfall.args.token": 7, "footfall.args.path": "/home/c4nA/x"}
+    with provider.get_tracer("footfall").start_as_current_span("x", attributes=said):
+        pass
+    (finished,) = exporter.get_finished_spans()
+    provider.shutdown()
+    usage = from_span(finished)
+    assert usage is not None
+    assert usage.arguments["token"] == 7, "a registry named it"
+    assert "c4nA" not in repr((usage.arguments, usage.extra))
