@@ -23,7 +23,7 @@ from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.export.intake import Intake
 from footfall.ledger import Ledger
 from footfall.outbox.store import Outbox
-from footfall.places import Places, adopt, discard, is_alive, write_private
+from footfall.places import GONE_SECONDS, Places, adopt, discard, is_alive, write_private
 from footfall.settings import Settings
 from footfall.status import Status, read_status, unread_records
 from footfall.version import VERSION
@@ -45,6 +45,7 @@ class Delivery:
         clock: Time.
         transport: The way to the servers; default: HTTP.
         is_alive: Says whether a process id with that start time lives; default: of this machine.
+        keep_seconds: How long nothing must have been written to a finished journal before it is removed.
 
     Raises:
         OutboxBusyError: Another process delivers.
@@ -59,6 +60,7 @@ class Delivery:
         clock: Clock | None = None,
         transport: Transport | None = None,
         is_alive: Callable[[int, str], bool] = is_alive,
+        keep_seconds: float = 0.0,
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
@@ -71,7 +73,9 @@ class Delivery:
         )
         self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION)
         self._wires: dict[str, Wire] = {}
-        self.intake = Intake(places.journal, self.outbox, wires=self._wire, is_alive=is_alive)
+        self.intake = Intake(
+            places.journal, self.outbox, wires=self._wire, is_alive=is_alive, keep_seconds=keep_seconds
+        )
         self.courier = Courier(
             self.outbox,
             transport=transport or self._http,
@@ -159,7 +163,8 @@ def deliver_for_others(
 ) -> Iterator[tuple[str, Ledger]]:
     """Deliver what machines that are gone left on a shared file system; yield name and books of each.
 
-    A directory in which nothing is left is removed; another is tried again the next time.
+    A directory in which nothing is left, and to which nobody wrote for two days, is removed; another is looked at again
+    the next time.
 
     Args:
         places: Our own.
@@ -169,7 +174,13 @@ def deliver_for_others(
     """
     for left in adopt(places, now=time.time()):
         try:
-            delivery = Delivery(left, settings, transport=transport, is_alive=lambda _pid, _started: False)
+            delivery = Delivery(
+                left,
+                settings,
+                transport=transport,
+                is_alive=lambda _pid, _started: False,
+                keep_seconds=GONE_SECONDS,
+            )
         except (OutboxError, OSError) as error:  # busy, damaged beyond reading, or taken over by a third machine
             trouble.hidden("adopted outbox", error)
             continue

@@ -85,6 +85,8 @@ class Intake:
         keeper: The outbox, owned by this process.
         wires: Gives the wire of a destination; may raise for one that is not installed.
         is_alive: Says whether a process id with that start time lives on this machine.
+        keep_seconds: How long nothing must have been written to a finished journal before it is removed, and the runs
+            that it leaves open count as killed.
     """
 
     def __init__(
@@ -94,11 +96,13 @@ class Intake:
         *,
         wires: Callable[[Destination], Wire],
         is_alive: Callable[[int, str], bool],
+        keep_seconds: float = 0.0,
     ) -> None:
         self._directory = directory
         self._keeper = keeper
         self._wires = wires
         self._is_alive = is_alive
+        self._keep_seconds = keep_seconds
         self._readers: dict[str, JournalReader] = {}
 
     def run(self, *, keep_going: Callable[[], bool] = lambda: True) -> int:
@@ -141,7 +145,7 @@ class Intake:
                 offset = chunk.offset
                 if chunk.at_end or not keep_going():
                     break
-            if done and chunk.at_end:
+            if done and chunk.at_end and time.time() - path.stat().st_mtime >= self._keep_seconds:
                 self._finish(path, reader, offset)
         except OSError as error:
             trouble.hidden("read journal", error)
