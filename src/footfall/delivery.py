@@ -23,9 +23,9 @@ from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.export.intake import Intake
 from footfall.ledger import Ledger
 from footfall.outbox.store import Outbox
-from footfall.places import GONE_SECONDS, Places, adopt, discard, is_alive, write_private
+from footfall.places import GONE_SECONDS, Places, adopt, discard, is_alive, private_directory, write_private
 from footfall.settings import Settings
-from footfall.status import Status, read_status, unread_records
+from footfall.status import Status, last_status, unread_records
 from footfall.version import VERSION
 from footfall.wire.base import Wire
 from footfall.wire.load import installed, load
@@ -64,6 +64,8 @@ class Delivery:
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
+        with contextlib.suppress(OSError):  # then opening says why
+            private_directory(places.outbox)  # somebody removed it under a running process (reliability.md D3)
         self.outbox = Outbox.open(
             places.outbox / OUTBOX_NAME,
             clock=self.clock,
@@ -217,6 +219,4 @@ def current_status(places: Places, settings: Settings) -> Status:
             return msgspec.structs.replace(delivery.status(), ledger=delivery.ledger())
         finally:
             delivery.close()
-    last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
-    unread = unread_records(places.journal, last.offsets)
-    return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))
+    return last_status(places)
