@@ -202,7 +202,8 @@ def _prepare(candidate: _Candidate, uid: int | None, table: str, host: str, conf
         return str(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return f"{state}: {getattr(error, 'strerror', None) or error}"
-    if not os.access(journal, os.W_OK | os.X_OK):
+    # With the effective ids, as all else here: a program that runs as another user than the one who started it.
+    if not os.access(journal, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         return f"{journal}: not writable"
     return Places(
         state=state,
