@@ -32,9 +32,19 @@ def may_mount() -> bool:
     return subprocess.run(probe, capture_output=True, timeout=GUARD_SECONDS, check=False).returncode == 0
 
 
+def may_limit_threads() -> bool:
+    """Whether a limit of threads binds here: for root only where it can become another real user."""
+    if os.geteuid() != 0:
+        return True
+    probe = subprocess.run([*THREADS, "true"], capture_output=True, timeout=GUARD_SECONDS, check=False)
+    return probe.returncode == 0
+
+
 FAULTS = ["file size", "file size:early", "removed", "cut", "descriptors", "descriptors:early"]
 if may_mount():
     FAULTS += ["full", "full:early", "read-only:early"]
+if may_limit_threads():
+    FAULTS += ["threads", "threads:early"]
 
 
 def play(observation: Observation, fault: str, **extra: str) -> dict[str, Any]:
