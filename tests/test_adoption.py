@@ -121,6 +121,23 @@ def test_nobody_looks_between_taking_and_being_alive(tmp_path: Path, monkeypatch
     assert found == []
 
 
+@pytest.mark.parametrize("years", [-10, 10])
+def test_a_wrong_clock_adopts_nothing_alive_and_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, years: int
+) -> None:
+    """Ages are told by the clock that dates the files, not by the adopter's own (reliability.md C1)."""
+    login, node, gone = (places_of(tmp_path, name) for name in ("login-1", "node-7", "node-8"))
+    for each in (node, gone):
+        write_uses(each, 3)
+    age(gone, DAY + 60)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + years * 365 * DAY)
+    transport = accepted()
+    found = list(deliver_for_others(login, Settings(), deadline=time.monotonic() + 20, transport=transport))
+    assert [name for name, _ in found] == ["login-1~node-8"]
+    assert len(transport.sent) == 3
+
+
 @pytest.mark.parametrize("blind", ["stat", "scandir"])
 def test_an_error_is_no_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blind: str) -> None:
     """A file system that answers EIO or ESTALE for what a living machine just wrote: nobody takes that."""

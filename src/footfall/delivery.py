@@ -174,7 +174,7 @@ def deliver_for_others(
         deadline: Monotonic seconds.
         transport: The way to the servers; default: HTTP.
     """
-    for left in adopt(places, now=time.time()):
+    for left in adopt(places):
         try:
             delivery = Delivery(
                 left,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -31,16 +32,17 @@ _BETWEEN: Final = "~"
 """``<new owner>~<old owner>``, and a number where there is one already: cannot occur in host names or boot ids."""
 
 
-def adopt(places: Places, *, now: float, idle_seconds: float = IDLE_SECONDS) -> list[Places]:
+def adopt(places: Places, *, now: float | None = None, idle_seconds: float = IDLE_SECONDS) -> list[Places]:
     """Return the places of other machines that are ours to deliver: taken over now, or earlier and not finished.
 
     Args:
         places: Our own, on a network file system; elsewhere there are none to adopt.
-        now: UTC seconds, by the clock that also dates files there.
+        now: UTC seconds, by the clock that also dates files there; default: that clock's. Ours may be years off.
         idle_seconds: See `IDLE_SECONDS`.
     """
     if not places.network:
         return []
+    now = _now_there(places.journal.parent) if now is None else now
     adopted: list[Places] = []
     for path in sorted((places.state / "hosts").iterdir()):
         owner, claimed, rest = path.name.partition(_BETWEEN)
@@ -83,6 +85,15 @@ def discard(adopted: Places) -> None:
                 if not path.is_dir():
                     path.unlink()
             folder.rmdir()
+
+
+def _now_there(directory: Path) -> float:
+    """Return the time by the file server's clock, which it gives to what is touched; ours where that cannot be had."""
+    try:
+        os.utime(directory)
+        return directory.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def _free(path: Path) -> Path:
