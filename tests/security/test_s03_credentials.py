@@ -22,7 +22,7 @@ from footfall.courier import credentials, lane, route
 from footfall.courier.credentials import Headers, Secret
 from footfall.courier.transport import HttpTransport
 from footfall.destination import Destination
-from footfall.errors import ConfigurationError, TransportError
+from footfall.errors import ConfigurationError, TransportError, trouble
 from footfall.testing.sink.client import Sink
 from footfall.wire import destinations
 from footfall.wire.base import Request
@@ -59,6 +59,7 @@ def everything_logged() -> Iterator[list[str]]:
             said.append(self.format(record))
 
     ears, root, before = Ears(), logging.getLogger(), logging.getLogger().level
+    trouble._logged_at.clear()  # what a kind of trouble says once a minute, it may say now
     root.addHandler(ears)
     root.setLevel(logging.DEBUG)
     try:

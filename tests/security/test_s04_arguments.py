@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -127,7 +127,13 @@ def all_of_it(*_: Any, **__: Any) -> Callable[[tuple[Any, ...], dict[str, Any]],
 def test_no_canary_in_any_argument_gets_out(tmp_path: Path) -> None:
     """Whatever is passed wherever: not by a form that is no free text, not where nothing is captured."""
 
-    @settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=60,
+        phases=(Phase.explicit, Phase.generate),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(
         st.sampled_from(["work", "items", "later", "method"]),
         st.lists(values, min_size=1, max_size=9),

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -27,6 +27,7 @@ examples = functools.partial(
     settings,
     max_examples=60,
     report_multiple_bugs=False,
+    phases=(Phase.explicit, Phase.generate),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -35,7 +35,7 @@ def known() -> dict[str, str]:
         "host": HOST,
         "home": f"/home/{USER}",
         "directory": os.getcwd(),
-        "program": sys.argv[0],
+        "program": f"/opt/{USER}/program.py",
         "interpreter": sys.executable,
         "MAC": f"{MAC:012x}",
         "MAC with colons": ":".join(f"{MAC:012x}"[at : at + 2] for at in range(0, 12, 2)),
@@ -94,6 +94,7 @@ def play(monkeypatch: pytest.MonkeyPatch, sink: Sink) -> None:
         patch.setattr(platform, "node", lambda: HOST)
         patch.setattr(getpass, "getuser", lambda: USER)
         patch.setattr(uuid, "getnode", lambda: MAC)
+        patch.setattr(sys, "argv", [known()["program"]])
         for variable in ("USER", "LOGNAME", "USERNAME", "SUDO_USER"):
             patch.setenv(variable, USER)
         patch.setenv("HOSTNAME", HOST)
@@ -122,6 +123,8 @@ def test_nobody_can_be_told_from_what_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, footfall_on: None
 ) -> None:
     """Every byte of every request, headers included, searched for names and for what could be made of them."""
+    (tmp_path / USER).mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / USER)
     for left in Path(os.environ["XDG_CONFIG_HOME"]).glob("footfall/*"):
         left.unlink()
     with Sink(tmp_path / "sink") as sink:
