@@ -7,6 +7,7 @@ end until all is served again, and leaves a report. Whatever happens, it prints 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import shutil
@@ -136,8 +137,21 @@ def served() -> Any:
             return ledger
 
 
+class Ears(logging.Handler):
+    """A host that listens: what footfall says there, it says rarely."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
 def main() -> None:
     fault, url, report = sys.argv[1:]
+    ears = Ears()
+    logging.getLogger().addHandler(ears)
     name, _, early = fault.partition(":")
     begin, end = FAULTS[name]
     driver.show_hangs()
@@ -160,6 +174,7 @@ def main() -> None:
     assert [work(number) for number in range(first, first + AFTER)] == list(range(first, first + AFTER))
     ledger = served()
     told = {
+        "said": ears.said,
         "calls": (0 if early else BEFORE) + DURING + AFTER,
         "seconds": time.monotonic() - ended,
         "pending": ledger.pending,

@@ -80,5 +80,6 @@ def test_only_telemetry_is_hurt_and_only_while_it_lasts(observation: Observation
     assert (told["pending"], told["corrupt"], told["balanced"]) == (0, 0, True), told
     assert set(told["dropped"]) <= {"untranslatable"}, "migas alone has no word for a count"
     assert uses(observation) == told["calls"], told
+    assert len(set(told["said"])) == len(told["said"]) < 6, "a kind of trouble is told once a minute"
     # What was sent while the outbox could not note the answer is sent again, under its key and with the same bytes.
     observation.assert_duplicates(16 if fault == "file size" else 0)
