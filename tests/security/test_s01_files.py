@@ -13,15 +13,13 @@ import pytest
 
 import footfall
 from footfall import places
-from footfall.clock import SystemClock
 from footfall.errors import OutboxError, UnsafeFileError
 from footfall.journal import writer
 from footfall.outbox import files as outbox_files
-from footfall.outbox.store import Outbox
 from footfall.places import files
 from tests.security import rules
 from tests.security.rules import also_with, names_used, refused, rule, without
-from tests.security.whole import deliver, roots
+from tests.security.whole import deliver, open_and_close, roots
 
 NOBODY_LISTENS = "http://127.0.0.1:9"
 LOCAL = "1 0 0:9001 / / rw,relatime - ext4 /dev/vda rw\n"
@@ -97,10 +95,6 @@ def test_the_outbox_follows_no_link(tmp_path: Path) -> None:
         (directory / name).symlink_to(victim)
         refused((OutboxError, UnsafeFileError), open_and_close, directory / "outbox.db")
         assert victim.stat().st_size == 0, name
-
-
-def open_and_close(path: Path) -> None:
-    Outbox.open(path, clock=SystemClock(), max_bytes=2**20, max_age_seconds=1e6).close()
 
 
 def openly(path: Path, flags: int = os.O_WRONLY) -> int:

@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,14 @@ from footfall.courier import credentials, lane, route
 from footfall.courier.credentials import Headers, Secret
 from footfall.courier.transport import HttpTransport
 from footfall.destination import Destination
-from footfall.errors import ConfigurationError, TransportError, trouble
+from footfall.errors import ConfigurationError, TransportError
 from footfall.testing.sink.client import Sink
 from footfall.wire import destinations
 from footfall.wire.base import Request
 from tests.courier.courierhelp import Loopback
 from tests.process.harness import ROOT
 from tests.security.rules import PACKAGE, everything_in, refused, rule, without
-from tests.security.whole import deliver, roots
+from tests.security.whole import deliver, everything_logged, roots
 
 CANARY = "canary-7f3a-91"
 LINE = f"Authorization: Bearer {CANARY}"
@@ -47,26 +45,6 @@ class PlainSecret(str):
 
 class PlainHeaders(dict[str, str]):
     """What `Headers` would be without theirs."""
-
-
-@contextmanager
-def everything_logged() -> Iterator[list[str]]:
-    """Collect every log record of the process, at DEBUG, as a host that logs everything would."""
-    said: list[str] = []
-
-    class Ears(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(self.format(record))
-
-    ears, root, before = Ears(), logging.getLogger(), logging.getLogger().level
-    trouble._logged_at.clear()  # what a kind of trouble says once a minute, it may say now
-    root.addHandler(ears)
-    root.setLevel(logging.DEBUG)
-    try:
-        yield said
-    finally:
-        root.removeHandler(ears)
-        root.setLevel(before)
 
 
 def resolved_early(wire: str, endpoint: str, options: dict[str, Any], **fields: Any) -> Destination:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +21,8 @@ from footfall import scrub
 from footfall.export.from_span import from_span
 from footfall.instrumentation import arguments
 from footfall.testing import capture
-from footfall.wire.migas import MigasWire
-from footfall.wire.otlp import OtlpWire
-from tests.security.rules import everything_in, rule, without
+from tests.security.rules import rule, without
+from tests.security.whole import leaves
 
 CANARY = "c4nary-q9"
 FORMS: dict[str, Any] = {
@@ -92,28 +90,6 @@ def use(target: str, positional: list[Any], named: dict[str, Any]) -> None:
         asyncio.run(globals()["later"](positional[0], **named))
     else:
         globals()["work"](*positional, **named)
-
-
-directories = (Path(f"capture-{number}") for number in itertools.count())
-
-
-def leaves(tmp_path: Path, fill: Callable[[], None], registry: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
-    """Yield all that leaves the process for what *fill* does: journal, spans of the host, requests of each wire."""
-    exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    directory = tmp_path / next(directories)
-    with capture(directory) as captured:
-        footfall.instrument("owner/tool", registry=registry, tracer_provider=provider)
-        fill()
-        usages = captured.usages
-    provider.shutdown()
-    assert usages, "it was observed"
-    yield from everything_in(directory).items()
-    for span in exporter.get_finished_spans():
-        yield span.name, span.to_json().encode()
-    for wire in (MigasWire(), OtlpWire(compression="none")):
-        for request in wire.translate(usages):
-            yield type(wire).__name__, request.body
 
 
 def all_of_it(*_: Any, **__: Any) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:

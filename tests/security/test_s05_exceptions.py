@@ -18,7 +18,7 @@ from footfall.export import from_span
 from footfall.instrumentation import host_spans, recorder
 from footfall.wire.otlp import OtlpWire
 from tests.security.rules import rule, without
-from tests.security.test_s04_arguments import leaves
+from tests.security.whole import leaves
 
 CANARY = "c4nary-e5"
 REGISTRY = {"registry": {"calls": [f"{__name__}:fail"]}}

@@ -12,14 +12,12 @@ import pytest
 
 import footfall
 from footfall import places
-from footfall.clock import SystemClock
 from footfall.errors import UnsafeFileError
 from footfall.outbox import files as outbox_files
-from footfall.outbox.store import Outbox
 from footfall.places import files
 from footfall.testing.sink.client import Sink
 from tests.security.rules import refused, rule, without
-from tests.security.whole import deliver, state
+from tests.security.whole import deliver, open_and_close, state
 
 SOMEBODY = 54321
 
@@ -76,7 +74,3 @@ def test_a_foreign_file_in_our_directory_is_not_opened(tmp_path: Path) -> None:
     open_and_close(database)
     with owned_by_somebody(database):
         refused(UnsafeFileError, open_and_close, database)
-
-
-def open_and_close(path: Path) -> None:
-    Outbox.open(path, clock=SystemClock(), max_bytes=2**20, max_age_seconds=1e6).close()

@@ -15,8 +15,7 @@ from footfall.courier.courier import Courier
 from footfall.errors import TransportError, trouble
 from tests.courier.courierhelp import Loopback, answer
 from tests.security.rules import rule, without
-from tests.security.test_s03_credentials import everything_logged
-from tests.security.whole import deliver, forget
+from tests.security.whole import deliver, everything_logged, forget
 
 ESCAPES = "c4nary\x1b[31m\x1b]0;title\x07\x9b2J\r\nWARNING root: forged\u202e"
 CANARY = "c4nary"
