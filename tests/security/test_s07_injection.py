@@ -146,7 +146,7 @@ def test_protobuf_says_what_was_meant() -> None:
 PATHS = {"/api/breadcrumb", "/graphql", "/v1/traces", "/v1/logs"}
 
 
-def with_project(self: MigasWire, body: bytes, *, key: str, order_key: str) -> Any:
+def with_project(self: MigasWire, body: bytes, *, path: str, key: str, order_key: str) -> Any:
     project = json.loads(body).get("project", "")
     return migas.Request(path=f"/api/{project}", body=body, content_type="x", idempotency_key=key)
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import footfall
-from footfall.cli import bodies, main, tables
+from footfall.cli import main, tables
 from footfall.courier import exchange
 from footfall.courier.courier import Courier
 from footfall.errors import TransportError, trouble
+from footfall.wire import readable
 from tests.courier.courierhelp import Loopback, answer
 from tests.security.rules import rule, without
 from tests.security.whole import deliver, everything_logged, forget
@@ -38,7 +39,7 @@ def harmless(text: str) -> None:
 
 @rule(
     without(tables, "escaped", str),
-    without(bodies, "escaped", str),
+    without(readable, "escaped", str),
 )
 def test_what_waits_is_shown_harmlessly(capsys: pytest.CaptureFixture[str], footfall_on: None) -> None:
     """Names, fields and types that a program under observation chose, in every wire's requests."""
