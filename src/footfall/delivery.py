@@ -189,6 +189,8 @@ def preload() -> None:
     """
     for module in ("encodings.idna", "opentelemetry.instrumentation.utils", "footfall.courier.exchange"):
         importlib.import_module(module)  # the first host name, the first exchange would
+    with contextlib.suppress(ImportError):  # of an extra
+        importlib.import_module("footfall.courier.grpc")
     for name in installed():
         with guard("load wire"):
             load(name, {})
