@@ -67,7 +67,34 @@ def instrument(
         ConfigurationError: Something given is wrong; the message names it, and file and line where there are some.
         UnsafeFileError, OSError: The registry cannot be read.
     """
-    caller = _calling_module()
+    return instrument_for(
+        calling_module(),
+        project,
+        version=version,
+        registry=registry,
+        send_to=send_to,
+        extra=extra,
+        consent=consent,
+        ci=ci,
+        tracer_provider=tracer_provider,
+        logger_provider=logger_provider,
+    )
+
+
+def instrument_for(
+    caller: str,
+    project: str | None = None,
+    *,
+    version: str | None = None,
+    registry: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    send_to: Sequence[Destination] | None = None,
+    extra: Mapping[str, Any] | None = None,
+    consent: Consent | None = None,
+    ci: OnCi | None = None,
+    tracer_provider: TracerProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+) -> str:
+    """Do as `instrument` for module *caller*, whose project it is where nobody says, and beside which paths begin."""
     here = runtime.current()
     no = here.refusal(project or "")
     if no:
@@ -158,7 +185,7 @@ def event(name: str, /, *, project: str | None = None, **fields: Any) -> None:
     here = runtime.current()
     if not here.projects:
         return
-    package = _calling_module().partition(".")[0]
+    package = calling_module().partition(".")[0]
     known = here.project_of(package) if project is None else here.projects.get(project)
     if known is None:
         trouble.note("event", "footfall: event %r belongs to no instrumented project; pass project=", name)
@@ -171,8 +198,8 @@ def drain(timeout_seconds: float = DRAIN_SECONDS) -> Ledger:
     return runtime.current().drain(timeout_seconds)
 
 
-def _calling_module() -> str:
-    """Return the name of the module that called the public function: whose project it is, when nobody says."""
+def calling_module() -> str:
+    """Return the name of the module that called the function that asks: whose project it is, when nobody says."""
     frame = inspect.currentframe()
     public = frame.f_back if frame is not None else None
     caller = public.f_back if public is not None else None
@@ -199,18 +226,30 @@ def _path(text: str, caller: str) -> Path:
     A relative path is one next to the calling module, never one of the working directory, where anybody may have laid a
     file (reliability.md S2); only where there is no module file, at a prompt, it is what the person there typed.
     """
-    package, colon, name = text.partition(":")
-    if colon and package.replace(".", "").isidentifier() and not Path(text).exists():
-        import importlib.util  # noqa: PLC0415
-
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            msg = f"registry={text!r}: there is no package {package!r}; write package:file.yaml, or a path"
-            raise ConfigurationError(msg)
-        return Path(next(iter(spec.submodule_search_locations))) / name
+    inside = package_file(text)
+    if inside is not None:
+        return inside
     path = Path(text)
     beside = getattr(sys.modules.get(caller), "__file__", None)
     return Path(beside).parent / path if beside else path
+
+
+def package_file(text: str) -> Path | None:
+    """Return the file that ``package:file`` names, or None where *text* has another form.
+
+    Raises:
+        ConfigurationError: There is no such package.
+    """
+    package, colon, name = text.partition(":")
+    if not colon or not package.replace(".", "").isidentifier() or Path(text).exists():
+        return None
+    import importlib.util  # noqa: PLC0415
+
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        msg = f"registry={text!r}: there is no package {package!r}; write package:file.yaml, or a path"
+        raise ConfigurationError(msg)
+    return Path(next(iter(spec.submodule_search_locations))) / name
 
 
 def _with(registry: Registry, **fields: Any) -> Registry:

@@ -24,11 +24,11 @@ from footfall.consent import choice as user_choice
 from footfall.consent import runner
 from footfall.consent.switches import Decision, decide, refusal
 from footfall.errors import guard, trouble
+from footfall.export.records import as_record
 from footfall.instrumentation.host_spans import HostSpans
 from footfall.instrumentation.instrumentor import Instrumentor
 from footfall.instrumentation.recorder import ProjectState, Recorder, Subject, Use
 from footfall.instrumentation.run import ExitStatus, Run
-from footfall.journal import lines
 from footfall.journal.writer import Identity, Journal
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, process_start
@@ -37,7 +37,7 @@ from footfall.resource import ci, container, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
 from footfall.settings import Mode, Settings
-from footfall.usage import Outcome, Usage
+from footfall.usage import Kind, Usage
 from footfall.version import VERSION
 
 if TYPE_CHECKING:
@@ -227,30 +227,22 @@ class Runtime:
             self.recorder.event(self._subject(known, name, start=False), fields)
 
     def record(self, usage: Usage) -> bool:
-        """Write a use that came as a span; return whether its project is one of ours."""
+        """Write what came as a span or a log record; return whether its project is one of ours."""
         known = self.projects.get(usage.project)
         if known is None:
-            trouble.note("export span", "footfall: a span names project %r, which is not instrumented", usage.project)
+            if not self.refusal(usage.project):
+                trouble.note("export", "footfall: what came names project %r, which is not instrumented", usage.project)
             return False
         subject = self._subject(
-            known, usage.name, start=False, version=usage.project_version, service=usage.service, is_function=True
+            known,
+            usage.name,
+            start=usage.kind in {Kind.START, Kind.END},  # an end by this door may be that of a start by it
+            version=usage.project_version,
+            service=usage.service,
+            is_function=usage.kind is not Kind.EVENT,
         )
-        return self.recorder.write_record(
-            subject,
-            lines.End(
-                function=self.recorder.number(subject),
-                time_ns=usage.time_ns,
-                ids=usage.trace_id + usage.span_id,
-                parent=usage.parent_span_id,
-                arguments=dict(usage.arguments),
-                extra=dict(usage.extra),
-                duration_ns=usage.duration_ns,
-                outcome=usage.outcome or Outcome.OK,
-                error_type=usage.error_type,
-                count=usage.count,
-                items=usage.items,
-            ),
-        )
+        number = self.recorder.number(subject)
+        return self.recorder.write_record(subject, as_record(usage, function=number, bits=self.recorder.bits))
 
     def _subject(
         self,
