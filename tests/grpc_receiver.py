@@ -37,6 +37,7 @@ class Call:
     spans: list[dict[str, Any]]
     metadata: dict[str, str]
     code: int
+    texts: int = 0
 
 
 class Receiver:
@@ -94,11 +95,18 @@ def serve(folder: Path) -> None:
     answers = json.loads((folder / "answers.json").read_text())
     lock = threading.Lock()
 
-    def answer(service: str, names: list[str], spans: list[dict[str, Any]], context: Any) -> None:
+    def answer(service: str, names: list[str], spans: list[dict[str, Any]], context: Any, texts: int = 0) -> None:
         with lock:
             code, message, wait_seconds = answers.pop(0) if answers else (0, "", None)
             said = {str(key): str(value) for key, value in context.invocation_metadata()}
-            record = {"service": service, "names": names, "spans": spans, "metadata": said, "code": code}
+            record = {
+                "service": service,
+                "names": names,
+                "spans": spans,
+                "metadata": said,
+                "code": code,
+                "texts": texts,
+            }
             with (folder / "calls.jsonl").open("a") as file:
                 file.write(json.dumps(record) + "\n")
         if not code:
@@ -123,7 +131,7 @@ def serve(folder: Path) -> None:
                     "trace_id": span.trace_id.hex(),
                     "span_id": span.span_id.hex(),
                     "parent_span_id": span.parent_span_id.hex(),
-                    "attributes": [pair.key for pair in span.attributes],
+                    "resource": {pair.key: pair.value.string_value for pair in resource.resource.attributes},
                 }
                 for resource in request.resource_spans
                 for scope in resource.scope_spans
@@ -134,13 +142,14 @@ def serve(folder: Path) -> None:
 
     class Logs(logs_grpc.LogsServiceServicer):
         def Export(self, request: Any, context: Any) -> Any:
-            names = [
-                record.event_name
+            records = [
+                record
                 for resource in request.resource_logs
                 for scope in resource.scope_logs
                 for record in scope.log_records
             ]
-            answer("logs", names, [], context)
+            texts = sum(1 for record in records if not record.event_name)
+            answer("logs", [record.event_name for record in records], [], context, texts)
             return logs.ExportLogsServiceResponse()
 
     class Metrics(metrics_grpc.MetricsServiceServicer):

@@ -39,17 +39,20 @@ def is_disabled(name: str, environ: Mapping[str, str]) -> bool:
     path = environ.get(VARIABLE)
     if not path:
         return False
-    found: Any = None
     with guard("read OTEL_CONFIG_FILE"):
         # Their own reader, for its ${VARIABLES}; it is loaded already, where a file was used.
         from opentelemetry.configuration.file import load_config_file  # noqa: PLC0415
 
-        found = cast("Any", load_config_file(path))
-    if found is None or found.disabled:
-        return found is not None
-    listed = found.instrumentation_development
-    said = (listed.python or {}).get(name) if listed is not None else None
-    return (said or {}).get("enabled", True) is False
+        disabled |= _disabled_in(load_config_file(path))
+    return name in disabled or "*" in disabled
+
+
+def _disabled_in(configuration: Any) -> set[str]:
+    """Return the instrumentors that a file switches off; "*" where it switches off everything."""
+    listed = configuration.instrumentation_development
+    options: dict[str, Any] = (listed.python or {}) if listed is not None else {}
+    off = {name for name, said in options.items() if said and said.get("enabled", True) is False}
+    return off | {"*"} if configuration.disabled else off
 
 
 def as_list(value: object) -> list[Any]:
@@ -74,11 +77,12 @@ def instrument(options: Mapping[str, Any], here: Runtime, providers: Mapping[str
     except (FootfallError, OSError) as error:
         trouble.note("instrument", "footfall: %s is not used: %s", VARIABLE, error)
         return
-    for place in as_list(options.get("registry")) or [None]:
+    for number, place in enumerate(as_list(options.get("registry")) or [None], start=1):
         try:
             registry = _registry(place, given, file)
         except (FootfallError, OSError) as error:
-            trouble.note("instrument", "footfall: %s", error)
+            # A kind each: of one kind, only the first would be logged.
+            trouble.note(f"instrument: registry {number} of {VARIABLE}", "footfall: %s", error)
             continue
         for warning in registry.warnings:
             trouble.note("registry", "footfall: %s", warning)
