@@ -11,7 +11,7 @@ import importlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -45,6 +45,7 @@ class Delivery:
         clock: Time.
         transport: The way to the servers; default: HTTP.
         is_alive: Says whether a process id with that start time lives; default: of this machine.
+        loading: Held while modules are imported that only some destinations need (`background.Background.loading`).
 
     Raises:
         OutboxBusyError: Another process delivers.
@@ -59,6 +60,7 @@ class Delivery:
         clock: Clock | None = None,
         transport: Transport | None = None,
         is_alive: Callable[[int, str], bool] = is_alive,
+        loading: contextlib.AbstractContextManager[Any] | None = None,
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
@@ -69,7 +71,7 @@ class Delivery:
             max_bytes=settings.outbox_max_bytes,
             max_age_seconds=settings.outbox_max_age_seconds,
         )
-        self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION)
+        self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION, loading=loading)
         self._wires: dict[str, Wire] = {}
         self.intake = Intake(places.journal, self.outbox, wires=self._wire, is_alive=is_alive)
         self.courier = Courier(
@@ -189,8 +191,6 @@ def preload() -> None:
     """
     for module in ("encodings.idna", "opentelemetry.instrumentation.utils", "footfall.courier.exchange"):
         importlib.import_module(module)  # the first host name, the first exchange would
-    with contextlib.suppress(ImportError):  # of an extra
-        importlib.import_module("footfall.courier.grpc")
     for name in installed():
         with guard("load wire"):
             load(name, {})

@@ -16,6 +16,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from footfall import api, declarative, runtime
 from footfall.errors import ConfigurationError, FootfallError, guard, trouble
 from footfall.export.exporter import Door, UsageSpanExporter
+from footfall.export.records import as_record
 from footfall.usage import Usage
 
 NAME: Final = "footfall"
@@ -141,7 +142,7 @@ def _configured(providers: Mapping[str, Any]) -> None:
 
 
 def _record(usage: Usage) -> bool:
-    return runtime.current().record(usage)
+    return runtime.current().record(usage, as_record)
 
 
 __all__: Sequence[str] = ["FootfallInstrumentor", "FootfallSpanExporter"]

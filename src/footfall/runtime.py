@@ -24,7 +24,6 @@ from footfall.consent import choice as user_choice
 from footfall.consent import runner
 from footfall.consent.switches import Decision, decide, refusal
 from footfall.errors import guard, trouble
-from footfall.export.records import as_record
 from footfall.instrumentation.host_spans import HostSpans
 from footfall.instrumentation.instrumentor import Instrumentor
 from footfall.instrumentation.recorder import ProjectState, Recorder, Subject, Use
@@ -43,6 +42,8 @@ from footfall.version import VERSION
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.trace import TracerProvider
+
+    from footfall.journal.lines import AnyRecord
 
 FORK_EXIT_BUDGET_SECONDS: Final = 0.0
 """Nothing in a fork child waits at exit: what it accepted is in its journal (reliability.md section 3.5)."""
@@ -226,8 +227,13 @@ class Runtime:
         with guard("event"):
             self.recorder.event(self._subject(known, name, start=False), fields)
 
-    def record(self, usage: Usage) -> bool:
-        """Write what came as a span or a log record; return whether its project is one of ours."""
+    def record(self, usage: Usage, as_record: Callable[..., AnyRecord]) -> bool:
+        """Write what came as a span or a log record; return whether its project is one of ours.
+
+        Args:
+            usage: What came.
+            as_record: `footfall.export.records.as_record`, which loads what only exporters need.
+        """
         known = self.projects.get(usage.project)
         if known is None:
             if not self.refusal(usage.project):

@@ -388,7 +388,7 @@ import os, sys, threading
 from tests.courier.test_grpc import client, request, send
 url, rounds = sys.argv[1], int(sys.argv[2])
 through, call, stop = client(), request(), threading.Event()
-send(through, url, call)  # what is imported on the way is (`delivery.preload` does so before any thread delivers)
+send(through, url, call)  # what is imported on the way is imported then; see `Background.loading`
 
 def deliver():
     while not stop.is_set():

@@ -17,13 +17,15 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from footfall.courier.route import Origin, origin, proxy_for, system_proxies, tls_context
 from footfall.errors import TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from footfall.courier.exchange import Server
     from footfall.courier.grpc import GrpcServer
@@ -63,6 +65,7 @@ class HttpTransport:
         version: For ``User-Agent``.
         environ: Names certificate bundles (`route.tls_context`).
         proxies: Returns proxy URLs by scheme; asked once for each server. Default: as `requests` finds them.
+        loading: Held while what gRPC needs is imported, for forks to wait for.
     """
 
     def __init__(
@@ -73,11 +76,13 @@ class HttpTransport:
         version: str = "0",
         environ: Mapping[str, str] = os.environ,
         proxies: Callable[[], Mapping[str, str]] | None = None,
+        loading: AbstractContextManager[Any] | None = None,
     ) -> None:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._ca_file = ca_file
         self._environ = environ
         self._proxies = proxies
+        self._loading = loading or nullcontext()
         self._agent = f"footfall/{version}"
         self._servers: dict[tuple[Origin, bool], Server | GrpcServer] = {}
         self._by_url: dict[tuple[str, bool], Server | GrpcServer] = {}
@@ -119,7 +124,8 @@ class HttpTransport:
     def _server(self, base_url: str, is_grpc: bool) -> Server | GrpcServer:
         place = origin(base_url)
         if (place, is_grpc) not in self._servers:
-            make = _grpc() if is_grpc else _http()
+            with self._loading if is_grpc else nullcontext():
+                make = _grpc() if is_grpc else _http()
             proxy = proxy_for(place, self._proxies() if self._proxies else system_proxies(place))
             context = None
             if place.scheme == "https":
