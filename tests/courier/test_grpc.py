@@ -16,6 +16,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived, StreamEnded
+from hyperframe.frame import GoAwayFrame
 from tests.grpc_receiver import Receiver
 
 from footfall.courier.route import TlsError
@@ -208,8 +209,17 @@ def reset(connection: H2Connection, stream: int, raw: Any) -> None:
     connection.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
 
 
-def go_away(connection: H2Connection, stream: int, raw: Any) -> None:
+def go_away(connection: H2Connection, stream: int, raw: Any) -> bool:
     connection.close_connection(last_stream_id=0)
+    raw.sendall(connection.data_to_send())
+    return False
+
+
+def go_away_after_this(connection: H2Connection, stream: int, raw: Any) -> None:
+    frame = GoAwayFrame(0)
+    frame.last_stream_id = 2**31 - 1
+    raw.sendall(frame.serialize())
+    saying()(connection, stream, raw)
 
 
 def endless(connection: H2Connection, stream: int, raw: Any) -> bool:
@@ -285,6 +295,13 @@ def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
                 assert time.monotonic() < limit
                 time.sleep(0.005)
         assert server.connections == 3
+
+
+def test_a_server_that_ends_connections_of_some_age_still_answers() -> None:
+    """It says that no further call is taken, and answers this one, which would else be in doubt; we connect anew."""
+    with Loopback(greet=speaking_h2(go_away_after_this)) as server, transport() as through:
+        assert [send(through, server.url).status for _ in range(2)] == [200, 200]
+        assert server.connections == 2
 
 
 def test_calls_at_once_and_few_connections_afterwards(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
-    ConnectionTerminated,
     DataReceived,
     ResponseReceived,
     StreamEnded,
@@ -92,6 +91,8 @@ _TOO_LARGE: Final = re.compile(r"(?:larger than|exceeds)[^.]*\bmax", re.IGNORECA
 """What servers of gRPC's own implementations say of a message beyond their limit; it has no code of its own."""
 
 _PREFIX_BYTES: Final = 5
+_FRAME_HEAD_BYTES: Final = 9
+_GOAWAY: Final = 7
 
 
 class _Answer:
@@ -121,6 +122,7 @@ class _Connection:
         self._h2.initiate_connection()
         self._answer = _Answer(0)
         self._heard_bytes = 0
+        self._rest = b""
 
     def call(self, headers: list[tuple[str, str]], body: bytes, *, ends_at: float) -> _Answer:
         """Send a request and return what came back."""
@@ -179,11 +181,7 @@ class _Connection:
             msg = "the connection ended" if not data else "the server says too much"
             raise ConnectionError(msg)
         answer = self._answer
-        for event in self._h2.receive_data(data):
-            if isinstance(event, ConnectionTerminated):
-                self.usable = False
-                answer.refused = not answer.ended and (event.last_stream_id or 0) < answer.stream
-                continue
+        for event in self._h2.receive_data(self._whole_frames(data)):
             if getattr(event, "stream_id", None) != answer.stream:
                 continue
             if isinstance(event, (ResponseReceived, TrailersReceived)):
@@ -201,6 +199,26 @@ class _Connection:
                 answer.ended = True
         if answer.refused:
             answer.ended = True
+
+    def _whole_frames(self, data: bytes) -> bytes:
+        """Return the frames that *data* completes, but for GOAWAY, which h2 takes for the end of everything.
+
+        Servers that limit the age of connections say it while they still answer what they took on (RFC 9113, 6.8).
+        """
+        self._rest += data
+        frames = b""
+        while len(self._rest) >= _FRAME_HEAD_BYTES:
+            size = _FRAME_HEAD_BYTES + int.from_bytes(self._rest[:3], "big")
+            if len(self._rest) < size:
+                break
+            frame, self._rest = self._rest[:size], self._rest[size:]
+            if frame[3] == _GOAWAY:
+                self.usable = False
+                last = int.from_bytes(frame[_FRAME_HEAD_BYTES : _FRAME_HEAD_BYTES + 4], "big") & 0x7FFFFFFF
+                self._answer.refused = not self._answer.ended and last < self._answer.stream
+            else:
+                frames += frame
+        return frames
 
 
 class GrpcServer:
