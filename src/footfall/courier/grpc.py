@@ -289,14 +289,13 @@ class GrpcServer:
         except (*FAILURES, H2Error) as error:
             sent = connection is not None and connection.sent
             trouble = failure(error, outer, where=self._place.netloc, sent=sent)
-            if connection is not None:
-                connection.usable = False
         finally:
+            again = connection if connection is not None and answer is not None and connection.usable else None
             with self._lock:
                 self._in_use -= 1
-                if connection is not None and connection.usable:
-                    self._idle.append(connection)
-            if connection is not None and not connection.usable:
+                if again is not None:
+                    self._idle.append(again)
+            if connection is not None and again is None:
                 connection.close()
             self.tidy()
         # Outside the handler, so that no context carries frames with credentials in them.
