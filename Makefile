@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: demo test lint format types check bench docs clean
+.PHONY: demo test test-all lint format types check bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/footfall demo
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n $(WORKERS)
+
+# On every CPython from 3.10 to 3.13 found here, each in an environment of its own.
+test-all:
+	.ci/test-all
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -37,7 +41,7 @@ docs: $(VENV)/.dev
 	$(BIN)/python -m tests.docs_tables
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -18,7 +18,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
             {"settings", "places"},
             {"registry", "resource", "consent", "wire", "journal", "outbox"},
             {"instrumentation", "export", "courier", "gateway"},
-            {"status", "delivery", "background", "lifecycle", "runtime"},
+            {"status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime"},
             {"distro", "distro_logs", "declarative", "facade", "cli", "ipython", "testing", "api", "__main__"},
         ),
     )
@@ -27,7 +27,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
 
 ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names}
 
-ORDERED = ("status", "delivery", "background", "lifecycle", "runtime")
+ORDERED = ("status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime")
 """The one row whose modules know each other, each only those before it."""
 
 APART = frozenset({"registry", "resource", "consent", "wire", "journal", "outbox"})

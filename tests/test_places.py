@@ -322,6 +322,48 @@ def test_a_network_home_gets_a_directory_for_each_machine_and_boot(tmp_path: Pat
     assert named.host == "-".join(filter(None, (places.host_name(), places.boot_id())))
 
 
+def test_who_only_looks_makes_nothing_and_finds_what_is_there(tmp_path: Path) -> None:
+    """After a no nothing is made, nothing is logged, and files in the last resort are found all the same."""
+    home, var_tmp = tmp_path / "home", tmp_path / "var-tmp"
+    home.mkdir()
+    var_tmp.mkdir()
+    (tmp_path / "empty").mkdir(mode=0o700)
+    counted = sum(trouble.counts.values())
+
+    def look(directory: str = "", table: str = LOCAL) -> places.Places | None:
+        return places.find(
+            directory, {"HOME": str(home)}, mountinfo=table, host="node1-boot", var_tmp=var_tmp, make=False
+        )
+
+    assert look(str(tmp_path / "nowhere")) is None
+    assert look(str(tmp_path / "empty")) is None
+    assert sum(trouble.counts.values()) == counted
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["empty", "home", "var-tmp"]
+    last_resort = var_tmp / f"footfall-{os.geteuid()}"
+    (last_resort / "journal").mkdir(parents=True)
+    for directory in (last_resort, last_resort / "journal"):
+        directory.chmod(0o700)
+    found = look()
+    assert found is not None
+    assert found.journal == last_resort / "journal"
+    assert not found.outbox.exists()
+
+
+def test_who_only_looks_at_a_shared_home_sees_other_machines_and_leaves_no_directory(tmp_path: Path) -> None:
+    """A login node that never recorded anything still learns what compute nodes left."""
+    home = tmp_path / "home"
+    state = home / ".local/state/footfall"
+    (state / "hosts" / "node7-boot").mkdir(mode=0o700, parents=True)
+    for directory in (state, state / "hosts"):
+        directory.chmod(0o700)
+    table = LOCAL + f"2 1 0:9002 / {home} rw - nfs4 server:/home rw\n"
+    found = places.find("", {"HOME": str(home)}, mountinfo=table, host="login-boot", var_tmp=tmp_path, make=False)
+    assert found is not None
+    assert found.state == state
+    assert not found.journal.exists()
+    assert [path.name for path in (state / "hosts").iterdir()] == ["node7-boot"]
+
+
 @pytest.mark.parametrize(("table", "most"), [(LOCAL, 4), (LOCAL.replace("ext4", "nfs4"), 6)])
 def test_few_looks_at_the_file_system(tmp_path: Path, table: str, most: int) -> None:
     """reliability.md section 3, thousands of ranks: at most six metadata operations once the directories exist."""

@@ -95,9 +95,11 @@ def instrument_for(
     logger_provider: LoggerProvider | None = None,
 ) -> str:
     """Do as `instrument` for module *caller*, whose project it is where nobody says, and beside which paths begin."""
+    packages = frozenset({caller.partition(".")[0]} - {"__main__", ""})
     here = runtime.current()
     no = here.refusal(project or "")
     if no:
+        here.decorated.decline(project or "", packages)
         return no
     given = Registry(
         project=check_project(project) if project else "",
@@ -118,11 +120,10 @@ def instrument_for(
     if not given.project:
         msg = "no project: pass project='owner/name', or a registry that names one"
         raise ConfigurationError(msg)
-    package = caller.partition(".")[0]
-    decorator.hook.wrap = here.wrap_decorated
+    decorator.hook.wrap = here.decorated.wrap
     decision = here.instrument(
         given,
-        packages=frozenset({package} - {"__main__", ""}),
+        packages=packages,
         tracer_provider=tracer_provider,
         logger_provider=logger_provider,
     )
@@ -152,7 +153,7 @@ def register(
     Raises:
         RegistryError: The service, a capture or the rate is wrong.
     """
-    decorator.hook.wrap = runtime.current().wrap_decorated
+    decorator.hook.wrap = runtime.current().decorated.wrap
     return decorator.register(service, project=project, capture=capture, extra=extra, drop=drop, start=start, rate=rate)
 
 

@@ -2,7 +2,8 @@
 
 Stable OpenTelemetry names could be imported from `opentelemetry.semconv.attributes`; they are repeated as text
 because importing that package costs the host more than the names are worth, and because the incubating ones move and
-vanish between releases (otel.md section 4). `tests/test_attributes.py` compares them with the installed conventions.
+vanish between releases (otel.md section 4). `tests/resource/test_attributes.py` compares them with the installed
+conventions.
 """
 
 from __future__ import annotations
@@ -31,12 +32,24 @@ PROCESS_RUNTIME_NAME: Final = "process.runtime.name"
 PROCESS_RUNTIME_VERSION: Final = "process.runtime.version"
 PROCESS_INTERACTIVE: Final = "process.interactive"
 OS_TYPE: Final = "os.type"
+OS_VERSION: Final = "os.version"
 HOST_ARCH: Final = "host.arch"
 CONTAINER_ID: Final = "container.id"
 CONTAINER_RUNTIME_NAME: Final = "container.runtime.name"
 CICD_PIPELINE_NAME: Final = "cicd.pipeline.name"
 CICD_PIPELINE_RUN_ID: Final = "cicd.pipeline.run.id"
+CICD_PIPELINE_RUN_URL_FULL: Final = "cicd.pipeline.run.url.full"
+CICD_PIPELINE_TASK_NAME: Final = "cicd.pipeline.task.name"
+VCS_PROVIDER_NAME: Final = "vcs.provider.name"
+VCS_REPOSITORY_URL_FULL: Final = "vcs.repository.url.full"
+VCS_REF_HEAD_NAME: Final = "vcs.ref.head.name"
+VCS_REF_HEAD_REVISION: Final = "vcs.ref.head.revision"
 CICD_SYSTEM: Final = "footfall.cicd.system"
+BATCH_SYSTEM: Final = "footfall.batch.system"
+BATCH_JOB_ID: Final = "footfall.batch.job.id"
+KUBERNETES: Final = "footfall.kubernetes"
+WSL: Final = "footfall.wsl"
+NOTEBOOK: Final = "footfall.notebook"
 CODE_FUNCTION_NAME: Final = "code.function.name"
 ERROR_TYPE: Final = "error.type"
 
@@ -56,11 +69,19 @@ EXTRA_PREFIX: Final = "footfall.extra."
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One emitted attribute."""
+    """One emitted attribute.
+
+    Attributes:
+        key: Its name.
+        stability: As the conventions have it; ``footfall`` for a name of our own.
+        where: ``resource`` and ``use`` go to usage servers. ``host`` is given to the host's own resource by
+            `footfall.resource.detectors`, because its user asked for it, and goes nowhere else.
+        meaning: A sentence for the documentation.
+    """
 
     key: str
     stability: Stability
-    where: Literal["resource", "use"]
+    where: Literal["resource", "use", "host"]
     meaning: str
 
 
@@ -86,23 +107,52 @@ TABLE: Final = (
     Row(TELEMETRY_DISTRO_VERSION, "stable", "resource", "Version of footfall."),
     Row(PROCESS_RUNTIME_NAME, "release candidate", "resource", "Python implementation, `cpython`."),
     Row(PROCESS_RUNTIME_VERSION, "release candidate", "resource", "Python version."),
-    Row(PROCESS_INTERACTIVE, "release candidate", "resource", "Whether a person types at this interpreter."),
+    Row(
+        PROCESS_INTERACTIVE,
+        "release candidate",
+        "resource",
+        "Whether a person types at this interpreter, at a prompt or into a notebook.",
+    ),
     Row(OS_TYPE, "development", "resource", "`linux`, `darwin`, `windows`."),
+    Row(OS_VERSION, "development", "resource", "Numbers of the kernel's release, `6.8.0`; no name of a build or site."),
     Row(HOST_ARCH, "development", "resource", "`amd64`, `arm64`, ... as the convention's enumeration has it."),
     Row(CONTAINER_ID, "stable", "resource", "Only when it is 64 hexadecimal digits."),
     Row(
         CONTAINER_RUNTIME_NAME,
         "development",
         "resource",
-        "`docker`, `podman`, `apptainer`, `singularity`, ...; `unknown` in Kubernetes.",
+        "`docker`, `podman`, `apptainer`, `singularity`, `containerd`, `cri-o`, ...; `unknown` for one without a mark.",
     ),
-    Row(CICD_PIPELINE_NAME, "release candidate", "resource", "Name of the pipeline, from the CI system."),
-    Row(CICD_PIPELINE_RUN_ID, "release candidate", "resource", "Run of the pipeline, from the CI system."),
+    Row(
+        KUBERNETES, "footfall", "resource", "True in a pod, else absent. Never the pod's name, which is its host name."
+    ),
+    Row(WSL, "footfall", "resource", "True in the Windows Subsystem for Linux, else absent."),
     Row(
         CICD_SYSTEM,
         "footfall",
         "resource",
         "Which CI system, `GitHub Actions`; `unknown` behind a bare `CI=true`.",
+    ),
+    Row(CICD_PIPELINE_RUN_ID, "release candidate", "resource", "Run of the pipeline: a number or a random id."),
+    Row(VCS_PROVIDER_NAME, "release candidate", "resource", "In CI: `github`, `gitlab`, `gitea` or `bitbucket`."),
+    Row(CICD_PIPELINE_NAME, "release candidate", "host", "Name of the pipeline, as people gave it."),
+    Row(CICD_PIPELINE_TASK_NAME, "release candidate", "host", "Name of the job, stage or step."),
+    Row(CICD_PIPELINE_RUN_URL_FULL, "release candidate", "host", "Page of the run, without credentials."),
+    Row(VCS_REPOSITORY_URL_FULL, "release candidate", "host", "In CI: page of the repository, without credentials."),
+    Row(VCS_REF_HEAD_NAME, "release candidate", "host", "In CI: branch or tag."),
+    Row(VCS_REF_HEAD_REVISION, "release candidate", "host", "In CI: commit."),
+    Row(
+        BATCH_SYSTEM,
+        "footfall",
+        "resource",
+        "`slurm`, `pbs`, `lsf`, `sge`, `flux`, `htcondor` or `cobalt`, in a job of it.",
+    ),
+    Row(BATCH_JOB_ID, "footfall", "host", "Number of that job, and its index in an array; no name of a server."),
+    Row(
+        NOTEBOOK,
+        "footfall",
+        "resource",
+        "`jupyter`, `ipython`, `colab`, `kaggle` or `vscode`.",
     ),
     Row(CODE_FUNCTION_NAME, "stable", "use", "Fully qualified name of the registered function."),
     Row(ERROR_TYPE, "stable", "use", "Class name of the exception, or `ProcessKilled`."),

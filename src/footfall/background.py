@@ -13,12 +13,14 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from footfall.destination import is_address, is_loopback
 from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.ledger import Ledger
+from footfall.resource import ci, container
 from footfall.status import read_status
 
 if TYPE_CHECKING:
@@ -34,6 +36,13 @@ LOAD_WAIT_SECONDS: Final = 2.0
 
 TAKE_OVER_SECONDS: Final = 2.0
 """Pause between two tries to become the delivering process."""
+
+EXIT_BUDGET_SECONDS: Final = 0.5
+VANISHING_EXIT_BUDGET_SECONDS: Final = 5.0
+"""Where the disk is gone after the process."""
+
+FORK_EXIT_BUDGET_SECONDS: Final = 0.0
+"""Nothing in a fork child waits at exit: what it accepted is in its journal (reliability.md section 3.5)."""
 
 EXIT_TICK_SECONDS: Final = 0.005
 
@@ -146,6 +155,10 @@ class Background:
             self._wake.clear()
             with guard("journal"):
                 self._keep_journal()
+            with guard("consent"):
+                if runtime.obey():
+                    self._leave_nothing()
+                    return
             with guard("delivery"):
                 self._deliver()
             if leaving:
@@ -158,11 +171,27 @@ class Background:
         runtime.recorder.flush_counts()
         journal.retry_kept()
         journal.check()
+        runtime.disclosure.print_payloads()
         if journal.fd >= 0 and now - journal.opened_at > runtime.settings.journal_max_seconds:
             journal.rotate()
         if now - self._synced_at > SYNC_SECONDS:
             self._synced_at = now
             journal.sync()
+
+    def _leave_nothing(self) -> None:
+        """After the user's no: let go of the journal, and drop what waits to be sent where the no is on file."""
+        runtime = self._runtime
+        self._thread = None
+        runtime.journal.close()
+        with self._step:
+            if runtime.places is not None and not self._stopping and runtime.choice().everything == "off":
+                delivery = self._open(runtime.places)  # where another process delivers, it does the same
+                if delivery is not None:
+                    delivery.obey()
+                    delivery.intake.run()
+            delivery, self._delivery = self._delivery, None
+            if delivery is not None:
+                delivery.close()
 
     def _deliver(self) -> None:
         runtime = self._runtime
@@ -203,6 +232,20 @@ class Background:
 
     # -- exit -------------------------------------------------------------------------------------------------------
 
+    def exit_budget_seconds(self, *, is_fork_child: bool) -> float:
+        """Return how long delivery may take at exit while somebody answers."""
+        if is_fork_child:
+            return FORK_EXIT_BUDGET_SECONDS
+        set_by_user = self._runtime.settings.exit_budget_seconds
+        if set_by_user is not None:
+            return set_by_user
+        return VANISHING_EXIT_BUDGET_SECONDS if self._disk_vanishes() else EXIT_BUDGET_SECONDS
+
+    def _disk_vanishes(self) -> bool:
+        """Whether this machine's disk is likely gone after the process: CI and containers (design.md section 4)."""
+        environ = self._runtime.environ
+        return bool(ci.detect(environ) or container.detect(Path("/"), environ))
+
     def _worth_waiting(self) -> bool:
         """Whether something may be sent and its destination is known to answer.
 
@@ -217,7 +260,7 @@ class Background:
         status = read_status(runtime.places)
         if status is not None and status.answering:
             return True
-        return runtime.disk_vanishes() and any(
+        return self._disk_vanishes() and any(
             accepts_connections(destination.endpoint, runtime.environ)
             for known in runtime.projects.values()
             for destination in known.state.send_to

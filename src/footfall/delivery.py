@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from footfall.clock import Clock, SystemClock
+from footfall.consent.choice import Choice, Watch
 from footfall.courier.courier import Courier
 from footfall.courier.transport import HttpTransport, Transport
 from footfall.destination import Destination
@@ -73,13 +74,17 @@ class Delivery:
         )
         self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION, loading=loading)
         self._wires: dict[str, Wire] = {}
-        self.intake = Intake(places.journal, self.outbox, wires=self._wire, is_alive=is_alive)
+        self._choice = Watch(places.config)
+        self._obeyed: Choice | None = None
+        self._obeyed_ns = 0
+        self.intake = Intake(places.journal, self.outbox, wires=self._wire, is_alive=is_alive, choice=self._choice)
         self.courier = Courier(
             self.outbox,
             transport=transport or self._http,
             clock=self.clock,
             wires=self._wire,
             exchange_timeout_seconds=settings.exchange_timeout_seconds,
+            may_send=lambda: self._choice() is self._obeyed,
         )
         self._status_at = 0.0
 
@@ -89,6 +94,7 @@ class Delivery:
         Args:
             deadline: On the clock's monotonic scale; nothing new is begun after it.
         """
+        self.obey()
         taken = self.intake.run(keep_going=lambda: deadline is None or self.clock.monotonic() < deadline)
         self.outbox.trim(now_ns=self.clock.now_ns())
         delivered = self.courier.deliver_once(deadline=deadline)
@@ -97,6 +103,25 @@ class Delivery:
             self._status_at = now
             self.write_status()
         return bool(taken or delivered.attempts)
+
+    def obey(self) -> int:
+        """Drop what waits here and the user has said no to, now or since it was recorded; return how many records.
+
+        Before anything is taken in: what `Intake` then lets pass is younger than the last no.
+        """
+        choice = self._choice()
+        if choice.problem:
+            return 0  # who cannot read the user's no sends nothing, and deletes nothing either
+        last_ns = max(choice.refused_ns.values(), default=0)
+        dropped = 0
+        if (choice.projects or last_ns) and (choice is not self._obeyed or last_ns > self._obeyed_ns):
+            since_ns = self.outbox.obeyed_ns()
+            dropped = self.outbox.withdraw(
+                lambda project: not choice.allows(project, since_ns + 1), refused_ns=max(last_ns, since_ns)
+            )
+            self._obeyed_ns = self.outbox.obeyed_ns()
+        self._obeyed = choice
+        return dropped
 
     def drain(self, *, timeout_seconds: float, stop: Callable[[], bool] = lambda: False) -> Ledger:
         """Deliver until nothing is pending or *timeout_seconds* are over; return the books.
@@ -182,6 +207,27 @@ def deliver_for_others(
         if not ledger.pending:
             discard(left)
         yield left.host, ledger
+
+
+def forget(places: Places, settings: Settings) -> Ledger | None:
+    """Drop what waits in *places* and the user has said no to: from journals and outbox, counted `opted_out`.
+
+    Returns:
+        The books afterwards. None where another process delivers: it does the same within its next turn.
+
+    Raises:
+        OutboxError: The outbox cannot be used.
+    """
+    try:
+        delivery = Delivery(places, settings)
+    except OutboxBusyError:
+        return None
+    try:
+        delivery.obey()
+        delivery.intake.run()
+        return delivery.ledger()
+    finally:
+        delivery.close()
 
 
 def preload() -> None:

@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -23,6 +23,8 @@ from footfall.background import Background
 from footfall.consent import choice as user_choice
 from footfall.consent import runner
 from footfall.consent.switches import Decision, decide, refusal
+from footfall.decorated import Decorated, is_of
+from footfall.disclosure import Disclosure
 from footfall.errors import guard, trouble
 from footfall.instrumentation.host_spans import HostSpans
 from footfall.instrumentation.instrumentor import Instrumentor
@@ -31,8 +33,8 @@ from footfall.instrumentation.run import ExitStatus, Run
 from footfall.journal.writer import Identity, Journal
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, process_start
-from footfall.registry.model import Entry, Registry, merge
-from footfall.resource import ci, container, session
+from footfall.registry.model import Registry, merge
+from footfall.resource import ci, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
 from footfall.settings import Mode, Settings
@@ -45,9 +47,6 @@ if TYPE_CHECKING:
 
     from footfall.journal.lines import AnyRecord
 
-FORK_EXIT_BUDGET_SECONDS: Final = 0.0
-"""Nothing in a fork child waits at exit: what it accepted is in its journal (reliability.md section 3.5)."""
-
 
 class Instrumented(msgspec.Struct, kw_only=True, eq=False):
     """One project of this process."""
@@ -57,6 +56,7 @@ class Instrumented(msgspec.Struct, kw_only=True, eq=False):
     state: ProjectState
     instrumentor: Instrumentor
     packages: frozenset[str] = frozenset()
+    announced: bool = False
     subjects: dict[tuple[str, bool, str, str], Subject] = msgspec.field(
         default_factory=dict[tuple[str, bool, str, str], Subject]
     )
@@ -78,13 +78,13 @@ class Runtime:
         self.places: Places | None = None
         self.exit_status = ExitStatus()
         self.pid = os.getpid()
-        self._mode: Mode = "on"
+        self.mode: Mode = "on"
         self._located = False
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         self._is_fork_child = False
         self._unclaimed: weakref.WeakSet[Run] = weakref.WeakSet()
         self._plain_runs: list[Run] = []
-        self._unbound: list[tuple[Instrumentor, str, str | None]] = []
+        self.decorated = Decorated(self)
         self.journal = Journal(
             self._journal_directory,
             identity=self._identity,
@@ -94,13 +94,15 @@ class Runtime:
             durability=self.settings.durability,
         )
         self.recorder = Recorder(self.journal, first_record=self._first_record, forked=self.after_fork)
+        self.choice = user_choice.Watch(config_directory(self.environ))
+        self.disclosure = Disclosure(self)
         self.background = Background(self)
 
     # -- projects ---------------------------------------------------------------------------------------------------
 
     def refusal(self, project: str = "") -> str:
         """Return why nothing at all may be done for *project*, or ""."""
-        return refusal(self.environ, self._choice(), project)
+        return refusal(self.environ, self.choice(), project)
 
     def instrument(
         self,
@@ -114,18 +116,21 @@ class Runtime:
 
         A project that is instrumented already is instrumented anew with both registries merged: later fields win.
         """
-        with self._lock:
+        with self.lock:
             known = self.projects.get(registry.project)
             if known is not None:
                 registry = merge(known.registry, registry)
                 packages |= known.packages
-            decision = self._decide(registry)
+            decision = self.decide(registry)
             if known is not None:
                 known.instrumentor.uninstrument()
                 del self.projects[registry.project]
             if not decision.records:
+                self.decorated.decline(registry.project, packages)
                 return decision
-            self._mode = decision.mode
+            self.decorated.accept(registry.project)
+            self.mode = decision.mode
+            self.journal.silence(silent=False)
             names = packages | {entry.module.partition(".")[0] for entry in registry.entries if entry.module}
             host = HostSpans(VERSION, tracer_provider=tracer_provider, logger_provider=logger_provider)
             state = ProjectState(
@@ -146,12 +151,12 @@ class Runtime:
             )
             lifecycle.watch(lambda: _current)
             instrumentor.instrument(registry.entries)
-            self._bind_decorated()
+            self.decorated.bind()
         return decision
 
     def uninstrument(self, project: str | None = None) -> None:
         """Undo `instrument` for *project*, or for all: the wrapped names hold their original objects again."""
-        with self._lock:
+        with self.lock:
             names = list(self.projects) if project is None else [project]
             for name in names:
                 known = self.projects.pop(name, None)
@@ -159,47 +164,11 @@ class Runtime:
                     known.instrumentor.uninstrument()
             self.recorder.flush_counts()
 
-    def wrap_decorated(self, function: Any, entry: Entry, project: str | None) -> Any:
-        """Return what stands for a decorated *function*: observed at once, or as soon as its project is there."""
-        with self._lock:
-            if self.refusal(project or ""):
-                return function
-            state = ProjectState(project=project or "", host=HostSpans(VERSION))
-            instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=self.settings.rate_per_second)
-            wrapped = instrumentor.wrap(function, entry)
-            for watched in instrumentor.watched:
-                watched.switch.clear()
-            self._unbound.append((instrumentor, entry.module.partition(".")[0], project))
-            self._bind_decorated()
-            return wrapped
-
-    def _bind_decorated(self) -> None:
-        """Switch on the decorated functions whose project is instrumented by now."""
-        waiting: list[tuple[Instrumentor, str, str | None]] = []
-        for instrumentor, package, project in self._unbound:
-            known = self.projects.get(project) if project else self.project_of(package)
-            if known is None:
-                waiting.append((instrumentor, package, project))
-                continue
-            state, theirs = instrumentor.project, known.state
-            state.project, state.version, state.send_to = theirs.project, theirs.version, theirs.send_to
-            state.extra, state.find_version = theirs.extra, theirs.find_version
-            state.host.take_from(theirs.host)
-            for watched in instrumentor.watched:
-                if watched.state == "wrapped":
-                    watched.switch.append(True)
-            known.instrumentor.watched.extend(instrumentor.watched)
-        self._unbound = waiting
-
     def project_of(self, package: str) -> Instrumented | None:
         """Return the project that code of the top-level *package* belongs to, or None where that is not clear."""
         if len(self.projects) == 1:
             return next(iter(self.projects.values()))
-        found = [
-            known
-            for name, known in self.projects.items()
-            if package in known.packages or name.partition("/")[2].replace("-", "_").lower() == package.lower()
-        ]
+        found = [known for name, known in self.projects.items() if is_of(package, name, known.packages)]
         return found[0] if len(found) == 1 else None
 
     # -- runs and events --------------------------------------------------------------------------------------------
@@ -217,7 +186,7 @@ class Runtime:
         if known is None:
             run.start()  # claims it: nothing will begin
         else:
-            with self._lock:
+            with self.lock:
                 self._unclaimed.add(run)
             self._first_record()
         return run
@@ -261,7 +230,7 @@ class Runtime:
         is_function: bool = False,
     ) -> Subject:
         """Return what records of that name are about: the same object each time."""
-        with self._lock:
+        with self.lock:
             key = (name, start, version, service)
             subject = known.subjects.get(key)
             if subject is None:
@@ -286,7 +255,7 @@ class Runtime:
 
     def claim_plain_runs(self) -> None:
         """Begin the runs that turned out to be plain calls; the background thread asks every turn."""
-        with self._lock:
+        with self.lock:
             waiting, self._unclaimed = self._unclaimed, weakref.WeakSet()
         for run in tuple(waiting):
             if not run.claimed:
@@ -298,7 +267,7 @@ class Runtime:
         """Deliver what is pending, for at most *timeout_seconds*; return the books."""
         self.recorder.flush_counts()
         self.journal.retry_kept()
-        places = self._find_places()
+        places = self.find_places()
         if places is None or self.refusal() or not any(known.decision.sends for known in self.projects.values()):
             return Ledger()
         return self.background.drain(places, timeout_seconds)
@@ -310,15 +279,20 @@ class Runtime:
         self.claim_plain_runs()
         self.recorder.flush_counts()
         self.journal.retry_kept()
+        self.disclosure.print_payloads()
         self.journal.close()
         # Whoever pressed Ctrl-C does not wait. Nor may anything be imported for delivery then: Python forgets that it
         # was Ctrl-C when code is compiled during the exit, as some imports do, and the exit status would be another.
         pressed = isinstance(self.exit_status.exception(), KeyboardInterrupt)
-        self.background.finish(0.0 if pressed else self._exit_budget_seconds())
+        self.background.finish(
+            0.0 if pressed else self.background.exit_budget_seconds(is_fork_child=self._is_fork_child)
+        )
 
     def flush_counts(self) -> int:
         """Write what was only counted; return how many uses that were."""
-        return self.recorder.flush_counts()
+        flushed = self.recorder.flush_counts()
+        self.disclosure.print_payloads()
+        return flushed
 
     def before_fork(self) -> Callable[[], None] | None:
         """Wait until no module of ours is being loaded; return what lets the next one be."""
@@ -328,13 +302,14 @@ class Runtime:
         """In a fork child: begin anew in everything that belonged to the parent."""
         self.pid = os.getpid()
         self._is_fork_child = True
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
         trouble.after_fork()
         self.session = session.after_fork(self.session)
         self.journal.after_fork()
         self.recorder.after_fork()
         self.background.after_fork()
         self._plain_runs = []
+        self.disclosure.after_fork()
 
     def stop(self) -> None:
         """Undo everything; for tests and `footfall.testing`."""
@@ -344,22 +319,12 @@ class Runtime:
         self.journal.close()
         self.background.finish(0.0)
 
-    def _exit_budget_seconds(self) -> float:
-        if self._is_fork_child:
-            return FORK_EXIT_BUDGET_SECONDS
-        if self.settings.exit_budget_seconds is not None:
-            return self.settings.exit_budget_seconds
-        return 5.0 if self.disk_vanishes() else 0.5
-
-    def disk_vanishes(self) -> bool:
-        """Whether this machine's disk is likely gone after the process: CI and containers (design.md section 4)."""
-        return bool(ci.detect(self.environ) or container.detect(Path("/"), self.environ))
-
     # -- what the journal asks for ----------------------------------------------------------------------------------
     # With the first record. Whatever is imported on the way, be it a codec of the standard library, is imported under
     # the lock that forks wait for: a child was seen to hang at `encodings.ascii`.
 
-    def _find_places(self) -> Places | None:
+    def find_places(self) -> Places | None:
+        """Return where the files of this process are, looked for once; None when there is no place."""
         if not self._located:
             # In this order: a fork between the two lets the child look again, instead of believing there is no place.
             self.places = find(self.settings.directory, self.environ)
@@ -368,7 +333,7 @@ class Runtime:
 
     def _journal_directory(self) -> Path | None:
         with self.background.loading:
-            places = self._find_places()
+            places = self.find_places()
         return places.journal if places is not None else None
 
     def _identity(self) -> Identity:
@@ -378,7 +343,7 @@ class Runtime:
                 process=os.urandom(16).hex(),
                 pid=os.getpid(),
                 started=process_start(os.getpid()),
-                mode=self._mode,
+                mode=self.mode,
                 session_id=self.session.id,
                 previous_session_id=self.session.previous_id,
                 installation_id=installation_id(config) if config is not None else "",
@@ -397,20 +362,30 @@ class Runtime:
             return next((version for name in names if (version := installed_version(name))), "")
 
     def _first_record(self) -> None:
+        with guard("notice"):
+            self.disclosure.announce()
         self.background.start()
 
     # -- consent ----------------------------------------------------------------------------------------------------
 
-    def _choice(self) -> user_choice.Choice:
-        directory = config_directory(self.environ)
-        return user_choice.read(directory) if directory is not None else user_choice.Choice()
+    def obey(self) -> bool:
+        """Stop what the user has said no to since; return whether nothing is observed any more. Asked every turn."""
+        refused = [project for project in tuple(self.projects) if self.refusal(project)]
+        for project in refused:
+            self.uninstrument(project)
+        if not refused or self.projects:
+            return False
+        self._plain_runs = []
+        self.journal.silence()
+        return True
 
-    def _decide(self, registry: Registry) -> Decision:
+    def decide(self, registry: Registry) -> Decision:
+        """Return what the project of *registry* may do in this process, and why."""
         return decide(
             self.environ,
             runner=runner.detect(self.environ),
             project=registry.project,
-            choice=self._choice(),
+            choice=self.choice(),
             consent=registry.consent,
             ci_system=str(ci.detect(self.environ).get("footfall.cicd.system", "")),
             ci=registry.ci,

@@ -1,7 +1,7 @@
 """One table of options, and the only reader of the environment.
 
 `OPTIONS` is the table: one row a setting, with its name in the environment, its field in `Settings`, what it means. The
-table in ``docs/settings.md`` is made from it. A value that cannot be read raises in `read`, which only configuring
+table in ``docs/configuration.md`` is made from it. A value that cannot be read raises in `read`, which only configuring
 code calls; a running process uses the default instead and counts the trouble (`read_or_default`).
 """
 

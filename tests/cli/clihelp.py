@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import textwrap
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,11 +19,10 @@ SECONDS = 60.0
 
 PROGRAM = """
 import sys, footfall
-first, *rest = sys.argv[1:]
-url = first
+url, events, project = sys.argv[1:]
 send_to = [footfall.Migas(url, credentials="env:TOOL_TOKEN"), footfall.Otlp(url)]
-footfall.instrument("owner/tool", version="1.0", send_to=send_to)
-for number in range(int(rest[0])):
+footfall.instrument(project, version="1.0", send_to=send_to)
+for number in range(int(events)):
     footfall.event("step", number=number)
 """
 
@@ -51,20 +52,65 @@ def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
     )
 
 
+def on_a_terminal(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
+    """Run the command line with a terminal on stderr; return status, stdout, and what the terminal was sent."""
+    main, side = os.openpty()
+    seen = bytearray()
+
+    def read() -> None:
+        try:
+            while data := os.read(main, 4096):
+                seen.extend(data)
+        except OSError:  # the other side is closed
+            return
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        said = subprocess.run(
+            [sys.executable, "-m", "footfall", *arguments],
+            env=environ(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=side,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(side)
+        reader.join(SECONDS)
+        os.close(main)
+    return said.returncode, said.stdout, seen.decode()
+
+
 def environ(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the test's environment with *variables* on top."""
     return {**os.environ, "FOOTFALL": "on", "TOOL_TOKEN": "Authorization: Bearer canary-7731", **variables}
 
 
-def record(url: str, events: int = 1, **variables: str) -> None:
+def record(url: str, events: int = 1, *, project: str = "owner/tool", **variables: str) -> None:
     """Have a process record *events* events for a migas and an OTLP server at *url*, and leave them to others."""
     subprocess.run(
-        [sys.executable, "-c", PROGRAM, url, str(events)],
+        [sys.executable, "-c", PROGRAM, url, str(events), project],
         env=environ({"FOOTFALL_EXIT_BUDGET_SECONDS": "0", "FOOTFALL_DELIVERY_INTERVAL_SECONDS": "600", **variables}),
         stdin=subprocess.DEVNULL,
         timeout=SECONDS,
         check=True,
     )
+
+
+def registered(directory: Path, registry: str, **modules: str) -> dict[str, str]:
+    """Write a registry and the *modules* of package ``lib`` that it names; return the variables that lead to both."""
+    package = directory / "path" / "lib"
+    package.mkdir(parents=True, exist_ok=True)
+    (package / "__init__.py").touch()
+    for name, source in modules.items():
+        (package / f"{name}.py").write_text(textwrap.dedent(source))
+    file = directory / "usage.yaml"
+    file.write_text(textwrap.dedent(registry))
+    file.chmod(0o600)
+    return {"PYTHONPATH": str(package.parent), "FOOTFALL_CONFIG": str(file)}
 
 
 def places() -> Places:

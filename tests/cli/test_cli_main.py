@@ -76,7 +76,7 @@ def test_no_directory_at_all_is_status_1_and_says_what_to_set(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where no files can be kept, the command fails in words."""
-    monkeypatch.setattr("footfall.cli.common.find", lambda *_: None)
+    monkeypatch.setattr("footfall.cli.common.find", lambda *_, **__: None)
     assert main(["status"]) == 1
     assert "set FOOTFALL_DIR" in capsys.readouterr().err
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
-import subprocess
 import sys
 import threading
 
 import pytest
-from clihelp import SECONDS, delivering, environ, footfall, record, start
+from clihelp import SECONDS, delivering, footfall, on_a_terminal, record, start
 
 from footfall.cli.progress import Progress
 from footfall.ledger import Account, Ledger
@@ -103,31 +101,8 @@ def test_progress_is_shown_on_a_terminal_only(footfall_sink: Sink) -> None:
     footfall_sink.set_mode("hang")
     record(footfall_sink.url)
     assert footfall("send", "--deadline", "1").stderr == ""
-    main, side = os.openpty()
-    try:
-        seen = bytearray()
-
-        def read() -> None:
-            with contextlib.suppress(OSError):
-                while data := os.read(main, 4096):
-                    seen.extend(data)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        subprocess.run(
-            [sys.executable, "-m", "footfall", "send", "--deadline", "1"],
-            env=environ({"TERM": "xterm"}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=side,
-            timeout=SECONDS,
-            check=False,
-        )
-    finally:
-        os.close(side)
-        reader.join(SECONDS)
-        os.close(main)
-    assert b"delivering" in seen
+    _, _, seen = on_a_terminal(["send", "--deadline", "1"], {"TERM": "xterm"})
+    assert "delivering" in seen
 
 
 def test_progress_without_rich_is_one_line_that_is_written_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,5 +120,5 @@ def test_progress_without_rich_is_one_line_that_is_written_over(monkeypatch: pyt
 
     with Progress(ledger):
         assert asked.wait(SECONDS)
-    assert "0 settled, 4 pending" in terminal.getvalue()
+    assert "delivering: 0 done, 4 left" in terminal.getvalue()
     assert terminal.getvalue().endswith("\r\x1b[K")

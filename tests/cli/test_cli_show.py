@@ -8,9 +8,9 @@ from typing import Any
 
 from clihelp import delivering, footfall, record
 
-from footfall.cli import bodies, show
 from footfall.testing.sink import Received, Sink
 from footfall.usage import Kind, Usage
+from footfall.wire import readable
 from footfall.wire.base import Request
 from footfall.wire.otlp import OtlpWire
 
@@ -114,7 +114,7 @@ def test_bodies_are_readable_or_bytes_and_always_harmless() -> None:
 
     def of(body: bytes, kind: str = "text/plain", path: str = "/x", **headers: str) -> tuple[list[str], str]:
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
-        return bodies.readable(Request(path=path, body=body, content_type=kind, headers=named, idempotency_key="k"))
+        return readable.readable(Request(path=path, body=body, content_type=kind, headers=named, idempotency_key="k"))
 
     assert of(b"a\nb\x1b]0;title\x07\xe2\x80\xae") == (["a", r"b\u001b]0;title\u0007\u202e"], "")
     assert of(b"\xff\x00") == (["ff00"], "no text")
@@ -122,18 +122,18 @@ def test_bodies_are_readable_or_bytes_and_always_harmless() -> None:
         ["6e6f2067 7a6970"],
         "gzip that does not unpack",
     )
-    assert of(b"\x0a", bodies.PROTOBUF, "/v1/traces")[1] == "protobuf of an unknown kind"
-    assert of(b"", bodies.PROTOBUF, "/v1/traces") == (["{}"], "protobuf, shown as JSON")
-    assert of(b"", bodies.PROTOBUF, "/elsewhere")[1] == "protobuf of an unknown kind"
+    assert of(b"\x0a", readable.PROTOBUF, "/v1/traces")[1] == "protobuf of an unknown kind"
+    assert of(b"", readable.PROTOBUF, "/v1/traces") == (["{}"], "protobuf, shown as JSON")
+    assert of(b"", readable.PROTOBUF, "/elsewhere")[1] == "protobuf of an unknown kind"
     for signal, compression in (("traces", "gzip"), ("logs", "none")):
         kind = Kind.END if signal == "traces" else Kind.EVENT
         usage = Usage(project="a/b", name="step", kind=kind, trace_id="1" * 32, span_id="2" * 16, time_ns=1)
         (call,) = OtlpWire(protocol="grpc", compression=compression).translate([usage])
         (plain,) = OtlpWire(compression=compression).translate([usage])
-        assert bodies.readable(call) == bodies.readable(plain)
+        assert readable.readable(call) == readable.readable(plain)
 
 
 def test_headers_say_how_long_the_body_is() -> None:
     """The one header that depends on the body is right."""
     request = Request(path="/", body=b"12345", content_type="a/b", idempotency_key="k")
-    assert dict(show.headers(request))["Content-Length"] == "5"
+    assert dict(readable.headers(request))["Content-Length"] == "5"

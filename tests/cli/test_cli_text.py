@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.cli import bodies, tables
+from footfall.cli import tables
+from footfall.wire import readable
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=80),
@@ -45,7 +46,7 @@ def test_escaped_text_is_printable_and_says_the_same(text: str) -> None:
 @given(VALUES)
 def test_json_for_people_is_json_and_harmless(value: Any) -> None:
     """However it is laid out, it parses to the same value, and each line is printable."""
-    lines = bodies.as_text(value)
+    lines = readable.as_text(value)
     assert all(line.isprintable() for line in lines)
     assert json.loads("\n".join(lines)) == value
 
@@ -53,7 +54,7 @@ def test_json_for_people_is_json_and_harmless(value: Any) -> None:
 def test_short_values_share_a_line() -> None:
     """An attribute of a span takes one line, not five."""
     value = {"key": "footfall.project", "value": {"stringValue": "owner/name"}}
-    assert bodies.as_text([value] * 3) == ["[", *[f"  {json.dumps(value)},"] * 2, f"  {json.dumps(value)}", "]"]
+    assert readable.as_text([value] * 3) == ["[", *[f"  {json.dumps(value)},"] * 2, f"  {json.dumps(value)}", "]"]
 
 
 def test_plural() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from footfall.consent import choice
-from footfall.consent.choice import Choice, read, turn_off, turn_on
+from footfall.consent.choice import Choice, Watch, read, turn_off, turn_on
 from footfall.errors import ConfigurationError, UnsafeFileError
 
 
@@ -40,14 +40,49 @@ def test_it_is_kept_privately_and_readably(tmp_path: Path) -> None:
     directory = tmp_path / "c/footfall"
     before = os.umask(0)
     try:
-        written = turn_off(directory, "NiPreps/fMRIPrep")
+        written = turn_off(directory, "NiPreps/fMRIPrep", now_ns=lambda: 7)
     finally:
         os.umask(before)
     assert written == read(directory)
     path = directory / "choice.json"
-    assert path.read_bytes() == b'{"projects":{"nipreps/fmriprep":"off"}}\n'
+    assert path.read_bytes() == b'{"projects":{"nipreps/fmriprep":"off"},"refused_ns":{"nipreps/fmriprep":7}}\n'
     assert [stat.S_IMODE(p.stat().st_mode) for p in (path, directory, directory.parent)] == [0o600, 0o700, 0o700]
     assert [p.name for p in directory.iterdir()] == ["choice.json"]
+
+
+def test_what_was_recorded_before_a_no_is_never_sent(tmp_path: Path) -> None:
+    """S15: a later yes is for later records; of two noes the last counts; another project's no is its own."""
+    turn_off(tmp_path, "a/b", now_ns=lambda: 100)
+    assert not read(tmp_path).allows("a/b", 10**9), "while the no stands, nothing is"
+    turn_on(tmp_path, "a/b", now_ns=lambda: 150)
+    assert [read(tmp_path).allows("A/b", moment) for moment in (99, 100, 101)] == [False, False, True]
+    assert read(tmp_path).allows("c/d", 1)
+    turn_off(tmp_path, now_ns=lambda: 200)
+    turn_on(tmp_path, now_ns=lambda: 300)
+    assert [read(tmp_path).allows(name, 200) for name in ("a/b", "c/d")] == [False, False]
+    assert [read(tmp_path).allows(name, 201) for name in ("a/b", "c/d")] == [True, True]
+
+
+def test_a_no_from_the_future_silences_only_up_to_the_yes(tmp_path: Path) -> None:
+    """P12: it was said while the clock was ten years ahead; what the user allows after that is sent."""
+    turn_off(tmp_path, now_ns=lambda: 10**19)
+    turn_on(tmp_path, now_ns=lambda: 50)
+    assert [read(tmp_path).allows("a/b", moment) for moment in (50, 51)] == [False, True]
+
+
+def test_a_watch_reads_only_what_changed(tmp_path: Path) -> None:
+    """Asked before each sending: the same object while the file is the same; never one that is behind the file."""
+    watch = Watch(tmp_path)
+    assert watch() is watch() == Choice(path=str(tmp_path / "choice.json"))
+    turn_off(tmp_path, "a/b")
+    seen = watch()
+    assert seen.says("a/b") == "off"
+    assert watch() is seen
+    turn_on(tmp_path, "a/b")
+    assert watch().says("a/b") == "on"
+    (tmp_path / "choice.json").unlink()
+    assert watch().says("a/b") == ""
+    assert Watch(None)() == Choice()
 
 
 def test_names_are_compared_without_case(tmp_path: Path) -> None:

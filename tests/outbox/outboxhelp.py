@@ -6,9 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from footfall.clock import Clock
 from footfall.destination import Destination
 from footfall.outbox.store import Outbox
-from footfall.testing.clock import FakeClock
 from footfall.wire.base import Request
 
 DAY = 86400.0
@@ -35,7 +35,7 @@ def a_request(key: object, *, body: bytes | None = None, order: str = "", record
 
 def open_outbox(
     directory: Path,
-    clock: FakeClock,
+    clock: Clock,
     *,
     network: bool = False,
     max_bytes: int = 64 * 2**20,

@@ -124,7 +124,9 @@ class OutboxModel(RuleBasedStateMachine):
             (row, _), kept = next(iter(self.kept.items()))
             requests.append((row, kept.request))
         new = [(row, request) for row, request in requests if (row, request.idempotency_key) not in self.kept]
-        assert self.outbox.intake(requests, offsets={"j": self.next}, now_ns=self.clock.now_ns()) == len(new)
+        projects = [f"o/{row}" for row, _ in requests]
+        taken = self.outbox.intake(requests, offsets={"j": self.next}, now_ns=self.clock.now_ns(), projects=projects)
+        assert taken == len(new)
         for row, request in new:
             self.places += 1
             self.accepted[row] += request.records
@@ -260,7 +262,7 @@ class OutboxModel(RuleBasedStateMachine):
     @rule(index=st.integers(0, 1))
     def opt_out(self, index) -> None:
         """All that nobody is sending."""
-        self.outbox.drop_destination(self.rows[index])
+        self.outbox.withdraw(lambda name: name == f"o/{self.rows[index]}")
         for (row, key), kept in list(self.kept.items()):
             if row == self.rows[index] and (not kept.lease or kept.due <= self.now):
                 self.gone(row, key)

@@ -400,7 +400,7 @@ def test_an_empty_outbox_gives_its_room_back(tmp_path, clock):
     outbox.intake(requests, offsets={}, now_ns=clock.now_ns())
     outbox.trim(now_ns=clock.now_ns())
     size = (tmp_path / "outbox.db").stat().st_size
-    outbox.drop_destination(row)
+    outbox.withdraw(lambda name: not name)
     for _ in range(100):
         outbox.trim(now_ns=clock.now_ns())
     assert (tmp_path / "outbox.db").stat().st_size < size / 4
@@ -408,16 +408,21 @@ def test_an_empty_outbox_gives_its_room_back(tmp_path, clock):
 
 
 def test_opting_out_drops_what_waits_and_nothing_else(outbox, clock):
-    """By destination or by project; a request under way is left to its sender."""
+    """By project, or all; a request under way is left to its sender, and until it is gone the no is not carried out."""
     row, other = outbox.destination(a_destination()), outbox.destination(a_destination("b"))
     requests = [(row, a_request(1)), (row, a_request(2)), (row, a_request(3)), (other, a_request(4))]
     outbox.intake(requests, offsets={}, now_ns=clock.now_ns(), projects=["o/p", "o/p", "o/q", "o/p"])
-    lease(outbox, clock, row, limit=1)
-    assert outbox.drop_project("o/p") == 2
-    assert outbox.drop_project("nobody/knows") == 0
+    (leased,) = lease(outbox, clock, row, limit=1)
+    assert outbox.withdraw(lambda name: name == "o/p", refused_ns=5) == 2
+    assert outbox.obeyed_ns() == 0
+    assert outbox.withdraw(lambda name: name == "nobody/knows") == 0
     assert [request.idempotency_key for _, request in outbox.peek(9)] == ["1", "3"]
-    assert outbox.drop_destination(row) == 1
-    assert [account.dropped for account in outbox.ledger().accounts] == [{Reason.OPTED_OUT: 2}, {Reason.OPTED_OUT: 1}]
+    assert outbox.withdraw(lambda name: name == "o/q", refused_ns=6) == 1
+    assert outbox.obeyed_ns() == 6
+    outbox.settle(leased, verdict=RETRY, now_ns=clock.now_ns())
+    assert outbox.withdraw(lambda _: True, refused_ns=7) == 1
+    assert outbox.obeyed_ns() == 7
+    assert [account.dropped for account in outbox.ledger().accounts] == [{Reason.OPTED_OUT: 3}, {Reason.OPTED_OUT: 1}]
 
 
 def test_dropping_the_first_of_an_order_lets_the_next_go(outbox, clock):
@@ -425,7 +430,7 @@ def test_dropping_the_first_of_an_order_lets_the_next_go(outbox, clock):
     row = outbox.destination(a_destination())
     requests = [(row, a_request(1, order="o")), (row, a_request(2, order="o"))]
     outbox.intake(requests, offsets={}, now_ns=clock.now_ns(), projects=["o/p", "o/q"])
-    assert outbox.drop_project("o/p") == 1
+    assert outbox.withdraw(lambda name: name == "o/p") == 1
     assert keys(lease(outbox, clock, row)) == ["2"]
 
 

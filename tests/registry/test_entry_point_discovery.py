@@ -102,6 +102,17 @@ def test_what_is_wrong_is_counted_and_the_rest_is_read(site):
     assert sum(trouble.counts.values()) == before + 3
 
 
+def test_who_asks_is_told_of_each_that_is_skipped(site):
+    """`footfall doctor` names them; then they are not counted as hidden trouble."""
+    install(site, "a", "1", ["a = a"], package="a", yaml="project: nonsense")
+    install(site, "b", "1", ["b = b"], package="b")
+    told, before = {}, sum(trouble.counts.values())
+    assert discover(failed=told.__setitem__) == []
+    assert sorted(told) == ["a", "b"]
+    assert "must be owner/name" in str(told["a"])
+    assert sum(trouble.counts.values()) == before
+
+
 @pytest.mark.parametrize(
     "value",
     ["", ":x.yaml", "p:", "p:/etc/x.yaml", "p:../x.yaml", "p:a/../x.yaml", "p:x.txt", "p q", "p:a\\x.yaml", "a-b"],

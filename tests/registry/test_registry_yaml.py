@@ -327,7 +327,7 @@ def test_a_group_that_looks_like_a_misspelt_option_is_pointed_out():
         ("[a]: 1", "a key must be a word"),
         ("a: 1\n---\nb: 1", "a second document begins here"),
         ("[" * 50, "nested deeper than 32"),
-        ("[" * 200_000, "nested deeper than 32"),
+        ("[" * 200_000, "nest"),  # PyYAML from 6.0.4 on has a limit of its own, in its own words
         ("a: [", "this is not YAML"),
         ('a: "\\UFFFFFFFF"', "this is not YAML"),
         ("%YAML " + "9" * 5000 + ".1\n---\na", "this is not YAML"),

@@ -43,13 +43,16 @@ def root(folder: Path, *, cgroup: str = "", mountinfo: str = "", files: tuple[st
     return folder
 
 
+POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+
+
 @pytest.mark.parametrize(
     ("files", "environ", "name"),
     [
         ((), {}, None),
         (("/.dockerenv",), {}, "docker"),
         (("/run/.containerenv",), {}, "podman"),
-        (("/run/.containerenv",), {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "cri-o"),
+        (("/run/.containerenv",), POD, "cri-o"),
         (("/.dockerenv",), {"APPTAINER_CONTAINER": "/a.sif", "SINGULARITY_CONTAINER": "/a.sif"}, "apptainer"),
         (("/.singularity.d/",), {"SINGULARITY_CONTAINER": "/a.sif"}, "singularity"),
         (("/.singularity.d/",), {}, "singularity"),
@@ -59,13 +62,20 @@ def root(folder: Path, *, cgroup: str = "", mountinfo: str = "", files: tuple[st
         ((), {"container": ""}, None),
         ((), {"container": "1"}, None),
         ((), {"container": "my secret place"}, None),
-        ((), {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "unknown"),
+        ((), {"container": "alice"}, None),
+        ((), POD, "unknown"),
+        ((f"/{container.SERVICE_ACCOUNT}/",), {}, "unknown"),
+        ((), {"KUBERNETES_SERVICE_HOST": ""}, None),
         ((), {"APPTAINER_CONTAINER": ""}, None),
     ],
 )
 def test_marks(tmp_path: Path, files: tuple[str, ...], environ: dict[str, str], name: str | None) -> None:
     """Each runtime is known by the mark it leaves; nothing of a variable's text but the runtime's word is reported."""
-    assert container.detect(root(tmp_path, files=files), environ) == ({} if name is None else {NAME: name})
+    pod = bool(environ.get("KUBERNETES_SERVICE_HOST")) or any("kubernetes" in file for file in files)
+    assert container.detect(root(tmp_path, files=files), environ) == {
+        **({} if name is None else {NAME: name}),
+        **({"footfall.kubernetes": True} if pod else {}),
+    }
 
 
 @pytest.mark.parametrize(

@@ -56,10 +56,29 @@ def test_os_type(name: str, word: str) -> None:
     assert host.os_type(name) == word
 
 
-def test_this_host() -> None:
+@pytest.mark.parametrize(
+    ("release", "numbers"),
+    [
+        ("6.8.0-45-generic", "6.8.0"),
+        ("5.14.0-427.13.1.el9_4.alice.x86_64", "5.14.0"),
+        ("5.15.153.1-microsoft-standard-WSL2", "5.15.153"),
+        ("23.6.0", "23.6.0"),
+        ("14.1-RELEASE", "14.1"),
+        ("10.0.20348", "10.0.20348"),
+        ("alice-6.1", ""),
+        ("", ""),
+    ],
+)
+def test_os_version(release: str, numbers: str) -> None:
+    """Numbers only: sites and people name the kernels that they build."""
+    assert host.os_version(release) == numbers
+
+
+def test_this_host(tmp_path: Path) -> None:
     """What the standard library says of this machine, in the conventions' words."""
-    assert host.detect() == {
+    assert host.detect(tmp_path, {}) == {
         "os.type": host.os_type(sys.platform),
+        "os.version": host.os_version(platform.release()),
         "host.arch": host.architecture(platform.machine()),
     }
 
@@ -93,11 +112,11 @@ def test_collect_emits_documented_attributes_only(tmp_path: Path) -> None:
         "telemetry.distro.name": "footfall",
         "telemetry.distro.version": "1.2.3",
         **process.detect(),
-        **host.detect(),
+        **host.detect(tmp_path, {}),
         "container.runtime.name": "docker",
         "footfall.cicd.system": "GitHub Actions",
-        "cicd.pipeline.name": "tests",
         "cicd.pipeline.run.id": "42",
+        "vcs.provider.name": "github",
     }
     json.dumps(found)
 
@@ -108,3 +127,29 @@ def test_collect_names_nobody() -> None:
     for secret in (os.uname().nodename, os.getcwd(), sys.executable, str(Path.home()), sys.argv[0]):
         assert secret not in text
     assert getpass.getuser() not in text.split()
+
+
+IMPORTS = """
+import json, os, pathlib, re, sys, types, typing, msgspec, footfall
+before = set(sys.modules)
+from pathlib import Path
+from footfall.resource.collect import collect
+collect({"SLURM_JOB_ID": "1", "JPY_PARENT_PID": "2", "container": "podman"}, Path("/"), version="1")
+outside = set(sys.modules) - before
+collect({"CI": "true", "GITHUB_ACTIONS": "true", "GITHUB_RUN_ID": "1"}, Path("/"))
+print(json.dumps([sorted(outside), sorted(set(sys.modules) - before - outside)]))
+"""
+
+
+def test_what_collecting_imports() -> None:
+    """Our own small modules, and inside CI the two tables; no SDK, no network, no `platform`, no IPython."""
+    out = subprocess.run([sys.executable, "-c", IMPORTS], check=True, capture_output=True, text=True, timeout=60).stdout
+    outside, inside = json.loads(out)
+    assert {name for name in outside if name not in {"footfall.attributes", "footfall.usage"}} == {
+        "footfall.resource",
+        *(
+            f"footfall.resource.{name}"
+            for name in ("batch", "ci", "collect", "container", "host", "notebook", "process")
+        ),
+    }
+    assert {name for name in inside if not name.startswith(("ci_info", "json"))} == {"footfall.resource.ci_vendors"}

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from footfall import settings as settings_module
 from footfall.consent import choice, runner
-from footfall.consent.switches import Decision, decide
+from footfall.consent.switches import Decision, decide, refusal
 from footfall.errors import FootfallError
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, is_alive
@@ -45,21 +44,21 @@ def here(environ: Mapping[str, str] = os.environ) -> Here:
     settings = settings_module.read(environ)
     said = choice.read(config_directory(environ))
     decision = decide(environ, runner=runner.from_environment(environ), choice=said)
-    if not decision.records and not _state_directory(settings).is_dir():
-        return Here(settings=settings, decision=decision, places=None)
-    places = find(settings.directory, environ)
-    if places is None:
+    places = find(settings.directory, environ, make=decision.records)
+    if places is None and decision.records:
         msg = "no directory for footfall's files can be used; set FOOTFALL_DIR to one of yours"
         raise FootfallError(msg)
     return Here(settings=settings, decision=decision, places=places)
 
 
-def _state_directory(settings: Settings) -> Path:
-    if settings.directory:
-        return Path(settings.directory)
-    import platformdirs  # where only an opted-out user comes along
+SWITCHES: Final = ("DO_NOT_TRACK", "FOOTFALL", "OTEL_SDK_DISABLED", "MIGAS_OPTOUT")
+"""Variables that can say no to everything."""
 
-    return platformdirs.user_state_path("footfall", appauthor=False)
+
+def refusals(environ: Mapping[str, str]) -> list[str]:
+    """Return every no that *environ* says, a sentence each; `refusal` stops at the first."""
+    said = (refusal({variable: environ.get(variable, "")}) for variable in SWITCHES)
+    return [no for no in said if no]
 
 
 def figures(at: Here) -> tuple[Status, str]:

@@ -45,6 +45,12 @@ COMMANDS: Final = {
     "status": Listed("footfall.cli.status", "what was seen, delivered, dropped, and is still pending"),
     "show": Listed("footfall.cli.show", "the exact requests that wait to be sent; sends nothing"),
     "send": Listed("footfall.cli.send", "deliver what is pending now, from cron or at the end of a job"),
+    "off": Listed("footfall.cli.off", "say no, to everything or one project, and delete what was not sent"),
+    "on": Listed("footfall.cli.on", "take back a no, or say yes to one project"),
+    "reset-id": Listed("footfall.cli.reset_id", "forget the random id of this installation"),
+    "doctor": Listed("footfall.cli.doctor.command", "what would happen here, what does not work, and what to do"),
+    "fields": Listed("footfall.cli.fields", "every field that can leave the machine, and who gets it"),
+    "schema": Listed("footfall.cli.schema", "the JSON Schema of footfall.yaml, for editors"),
     "demo": Listed(
         "footfall.cli.demo.command", "watch a real package, deliver to a server here, and check every number"
     ),
@@ -59,7 +65,8 @@ class _CommandParser(argparse.ArgumentParser):
         super().__init__(**options, formatter_class=argparse.RawDescriptionHelpFormatter)
         self._listed: Listed | None = listed
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  three overloads of one function
+    def load(self) -> _CommandParser:
+        """Load the command's module, once, and return the parser with all that it says."""
         listed, self._listed = self._listed, None
         if listed is not None:
             command = cast("Command", importlib.import_module(listed.module))
@@ -67,11 +74,19 @@ class _CommandParser(argparse.ArgumentParser):
             self.epilog = "example:\n" + "\n".join(f"  {line}" for line in command.EXAMPLE.strip().splitlines())
             command.add_arguments(self)
             self.set_defaults(run=command.run)
-        return super().parse_known_args(args, namespace)
+        return self
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  three overloads of one function
+        return super(_CommandParser, self.load()).parse_known_args(args, namespace)
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of one command, loaded; the docs are made from it."""
+    return _CommandParser(listed=COMMANDS[name], prog=f"footfall {name}").load()
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; the docs are made from it too."""
+    """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="footfall",
         description="Usage telemetry that stays under your control: see it, send it, stop it.",

@@ -1,7 +1,8 @@
-"""Progress of a delivery, on a terminal only: a bar where rich is installed, else one line that is written over."""
+"""Progress of long work, on a terminal only: a bar where rich is installed, else one line that is written over."""
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable
@@ -43,7 +44,7 @@ class Progress:
 
     def _run(self) -> None:
         with guard("progress"):
-            display = _bar()
+            display = _bar("delivering")
             before = _settled(self._ledger())
             while not self._done.wait(INTERVAL_SECONDS):
                 ledger = self._ledger()
@@ -51,38 +52,65 @@ class Progress:
             display(-1, 0)
 
 
+class Steps:
+    """A context manager that shows how many of a known number of steps are done.
+
+    Args:
+        doing: A word for the display, such as "importing".
+    """
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self._display: Callable[[int, int], None] | None = None
+
+    def __enter__(self) -> None:
+        if sys.stderr.isatty():
+            self._display = _bar(self._doing)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._display is not None:
+            self._display(-1, 0)
+
+    def at(self, done: int, total: int) -> None:
+        """Show that *done* of *total* are done."""
+        if self._display is not None:
+            self._display(done, total - done)
+
+
 def _settled(ledger: Ledger) -> int:
     return sum(account.delivered + account.lost for account in ledger.accounts)
 
 
-def _bar() -> Callable[[int, int], None]:
-    """Return a function of records settled and pending that shows them; -1 settled ends the display."""
+def _bar(doing: str) -> Callable[[int, int], None]:
+    """Return a function that shows how much is done and how much is left; -1 done ends the display."""
     try:
         from rich import progress
         from rich.console import Console
     except ImportError:
-        return _plain
+        return functools.partial(_plain, doing)
     bar = progress.Progress(
-        progress.TextColumn("delivering"),
+        progress.TextColumn(doing),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeElapsedColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    task: Any = bar.add_task("delivering", total=None)
+    task: Any = bar.add_task(doing, total=None)
     bar.start()
 
-    def show(settled: int, pending: int) -> None:
-        if settled < 0:
+    def show(done: int, left: int) -> None:
+        if done < 0:
             bar.stop()
         else:
-            bar.update(task, completed=settled, total=settled + pending)
+            bar.update(task, completed=done, total=done + left)
 
     return show
 
 
-def _plain(settled: int, pending: int) -> None:
-    text = f"{settled} settled, {pending} pending" if settled >= 0 else ""
+def _plain(doing: str, done: int, left: int) -> None:
+    text = f"{doing}: {done} done, {left} left" if done >= 0 else ""
     sys.stderr.write(f"\r\x1b[K{text}")
     sys.stderr.flush()

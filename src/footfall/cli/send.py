@@ -8,12 +8,12 @@ While footfall is off nothing is sent, and that is no failure.
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from footfall.cli import tables
+from footfall.cli.arguments import seconds
 from footfall.cli.common import Here, deliverer, here
 from footfall.cli.main import DONE, UNFINISHED
 from footfall.cli.progress import Progress
@@ -44,22 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``footfall send``."""
     parser.add_argument(
         "--deadline",
-        type=_seconds,
+        type=seconds,
         default=DEADLINE_SECONDS,
         metavar="SECONDS",
         help=f"longest time to spend (default: {DEADLINE_SECONDS:g})",
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        msg = f"{text!r} is not a number of seconds above zero"
-        raise argparse.ArgumentTypeError(msg)
-    return seconds
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,18 +11,16 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Final
 
-from footfall.cli import bodies, tables
+from footfall.cli import tables
 from footfall.cli.common import Here, deliverer, here
 from footfall.cli.main import DONE
-from footfall.errors import ConfigurationError, NotOfferedError, OutboxBusyError
+from footfall.errors import OutboxBusyError
 from footfall.status import read_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from footfall.destination import Destination
     from footfall.places import Places
-    from footfall.wire.base import Request
 
 EXAMPLE: Final = """\
 $ footfall show
@@ -71,6 +69,7 @@ def _waiting(at: Here, places: Places, limit: int) -> list[str]:
         OutboxError: It cannot be used.
     """
     from footfall.delivery import Delivery  # SQLite and HTTP
+    from footfall.wire import readable
 
     delivery = Delivery(places, at.settings)
     try:
@@ -82,51 +81,12 @@ def _waiting(at: Here, places: Places, limit: int) -> list[str]:
         delivery.close()
     lines: list[str] = []
     for number, (key, request) in enumerate(requests, 1):
-        lines += [*_shown(number, key, request, known.get(key)), ""]
+        first, *rest = readable.as_lines(key, request, known.get(key))
+        lines += [f"{number}. {first}", *rest, ""]
     left = pending - sum(request.records for _, request in requests)
     if left > 0:
         lines.append(f"and {tables.plural(left, 'more record')}; --limit shows further requests")
     return lines or ["nothing waits"]
-
-
-def _shown(number: int, key: str, request: Request, destination: Destination | None) -> Iterator[str]:
-    yield f"{number}. to {tables.escaped(key)}, {tables.plural(request.records, 'record')}"
-    yield tables.escaped(f"{request.method} {_url(request, destination)}")
-    for name, value in headers(request):
-        yield tables.escaped(f"{name}: {value}")
-    if destination is not None and destination.credentials:
-        yield tables.escaped(f"(and the credentials in {destination.credentials})")
-    yield ""
-    lines, packed = bodies.readable(request)
-    yield from (f"  {line}" for line in lines)
-    size = tables.plural(len(request.body), "byte")
-    yield f"  ({size}; {packed})" if packed else f"  ({size})"
-
-
-def headers(request: Request) -> list[tuple[str, str]]:
-    """Return the header lines that *request* is sent with, but for those of the connection and the credentials."""
-    from footfall.version import VERSION
-
-    return [
-        ("Content-Type", request.content_type),
-        *request.headers,
-        ("User-Agent", f"footfall/{VERSION}"),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),
-        ("Idempotency-Key", request.idempotency_key),
-        ("Content-Length", str(len(request.body))),
-    ]
-
-
-def _url(request: Request, destination: Destination | None) -> str:
-    if destination is None:
-        return request.path
-    from footfall.wire.load import load
-
-    try:
-        return load(destination.wire, destination.options).base_url(destination.endpoint) + request.path
-    except (NotOfferedError, ConfigurationError):  # its wire was uninstalled since
-        return f"{destination.endpoint} ... {request.path}"
 
 
 def _lines(places: Places, limit: int) -> list[str]:

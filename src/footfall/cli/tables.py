@@ -5,10 +5,11 @@ Plain on purpose: what is printed here ends up in job logs and mails of cron as 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
+
+from footfall.wire.text import escaped as escaped  # noqa: PLC0414  of the same family, for all commands
 
 if TYPE_CHECKING:
     from footfall.ledger import Account, Ledger
@@ -37,6 +38,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, indent: str 
         ).rstrip()
         for line in ([*head], *text)
     ]
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Return the lines of a Markdown table; cells keep their backticks, and cannot end their column."""
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in line)} |" for line in lines]
 
 
 def pairs(values: Mapping[str, object], *, indent: str = "") -> list[str]:
@@ -68,17 +75,6 @@ def _row(account: Account) -> tuple[object, ...]:
 def reasons(account: Account) -> str:
     """Return why records of *account* were dropped, such as ``expired 3, refused 1``."""
     return ", ".join(f"{reason.value} {count}" for reason, count in sorted(account.dropped.items()) if count)
-
-
-def escaped(text: str) -> str:
-    """Return *text* with everything but printable characters escaped as in JSON, line ends and tabs included.
-
-    Nothing in it can move the cursor, colour the terminal, turn the direction of writing, or begin a line that looks
-    like ours (reliability.md S19).
-    """
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
 def moment(time_ns: int) -> str:

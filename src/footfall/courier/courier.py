@@ -71,6 +71,7 @@ class Courier:
         wires: Returns the wire of a destination; may raise, then the destination waits and its requests are kept.
         environ: Where ``env:NAME`` credentials are looked up, each time a lane opens.
         exchange_timeout_seconds: Longest exchange.
+        may_send: Asked before each request; False ends the round, and what is leased goes back (reliability.md S15).
         max_senders: Requests in flight to one destination at most, which is also how many a kill can put in doubt.
         random: Uniform in [0, 1).
     """
@@ -84,6 +85,7 @@ class Courier:
         wires: Callable[[Destination], Wire],
         environ: Mapping[str, str] = os.environ,
         exchange_timeout_seconds: float = 10.0,
+        may_send: Callable[[], bool] = lambda: True,
         max_senders: int = MAX_SENDERS,
         random: Callable[[], float] = chance.random,
     ) -> None:
@@ -95,6 +97,7 @@ class Courier:
         self._exchange_timeout_seconds = exchange_timeout_seconds
         # A lease outlives the slowest exchange by far: while it lasts, nobody else sends the same request.
         self._lease_seconds = max(60.0, 3 * exchange_timeout_seconds)
+        self._may_send = may_send
         self._max_senders = max_senders
         self._random = random
         self._lanes: dict[int, Lane] = {}
@@ -303,7 +306,7 @@ class Courier:
         return leased
 
     def _must_end(self, lane: Lane, now: float) -> bool:
-        if self._stopping.is_set() or lane.is_held(now) or lane.is_surplus():
+        if self._stopping.is_set() or lane.is_held(now) or lane.is_surplus() or not self._may_send():
             return True
         if self._deadline is None:
             return False

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from footfall.consent.choice import Choice
 from footfall.crash import crash_at
 from footfall.destination import Destination
 from footfall.errors import FootfallError, OutboxError, guard, trouble
@@ -44,6 +45,7 @@ class Keeper(Protocol):
         now_ns: int,
         untranslatable: Mapping[int, int] | None = None,
         homeless: Mapping[int, int] | None = None,
+        opted_out: Mapping[int, int] | None = None,
         corrupt: int = 0,
         open_runs: Mapping[str, bytes | None] | None = None,
         observed: Mapping[str, int] | None = None,
@@ -85,6 +87,8 @@ class Intake:
         keeper: The outbox, owned by this process.
         wires: Gives the wire of a destination; may raise for one that is not installed.
         is_alive: Says whether a process id with that start time lives on this machine.
+        choice: What the user said for good; a record it does not allow is counted `opted_out`, and no request is made
+            of it (reliability.md S15).
     """
 
     def __init__(
@@ -94,11 +98,13 @@ class Intake:
         *,
         wires: Callable[[Destination], Wire],
         is_alive: Callable[[int, str], bool],
+        choice: Callable[[], Choice] = Choice,
     ) -> None:
         self._directory = directory
         self._keeper = keeper
         self._wires = wires
         self._is_alive = is_alive
+        self._choice = choice
         self._readers: dict[str, JournalReader] = {}
 
     def run(self, *, keep_going: Callable[[], bool] = lambda: True) -> int:
@@ -154,7 +160,7 @@ class Intake:
         if offset == moved and not observed and not corrupt:
             return
         process = reader.opened.process if reader.opened is not None else path.name
-        batch = _Batch()
+        batch = _Batch(self._choice())
         for record in observed:
             batch.add(record, process)
         batch.keep(self._keeper, self._wires, offsets={path.name: offset}, corrupt=corrupt)
@@ -186,7 +192,7 @@ class Intake:
     def _end_runs(
         self, open_runs: Mapping[str, bytes], offsets: Mapping[str, int], last_seen_ns: int, *, closed: bool
     ) -> None:
-        batch = _Batch()
+        batch = _Batch(self._choice())
         for key, text in open_runs.items():
             batch.open_runs[key] = None
             if closed:  # an exit in good order: the run was given up, not killed, and its start was told
@@ -219,11 +225,15 @@ def remove_unfinished(directory: Path) -> None:
 class _Batch:
     """What one transaction will hold."""
 
-    def __init__(self) -> None:
+    def __init__(self, choice: Choice) -> None:
         self.requests: list[tuple[int, Request]] = []
         self.projects: list[str] = []
         self.untranslatable: dict[int, int] = {}
         self.homeless: dict[int, int] = {}
+        self.opted_out: dict[int, int] = {}
+        self._choice = choice
+        self._choice_made = bool(choice.everything or choice.projects or choice.refused_ns)
+        self._refused: list[tuple[Destination, ...]] = []
         self.open_runs: dict[str, bytes | None] = {}
         self.uses: dict[str, int] = {}
         # By identity: records of one project line share the very tuple, and comparing it for each would cost more.
@@ -231,6 +241,9 @@ class _Batch:
 
     def add(self, record: Observed, process: str) -> None:
         usage, send_to = record.usage, record.send_to
+        if self._choice_made and not self._choice.allows(usage.project, usage.time_ns):
+            self._refused.append(send_to)
+            return
         self._groups.setdefault((usage.project, id(send_to)), (send_to, []))[1].append(usage)
         if usage.kind is Kind.START:
             self.open_runs[f"{process}/{usage.span_id}"] = _run_encoder.encode(_OpenRun(usage, send_to))
@@ -256,6 +269,7 @@ class _Batch:
             now_ns=time.time_ns(),
             untranslatable=self.untranslatable,
             homeless=self.homeless,
+            opted_out=self.opted_out,
             corrupt=corrupt,
             open_runs=self.open_runs,
             observed=self.uses,
@@ -264,6 +278,10 @@ class _Batch:
         crash_at("after_intake")
 
     def _translate_all(self, keeper: Keeper, wires: Callable[[Destination], Wire]) -> None:
+        for send_to in self._refused:
+            for destination in send_to or (NOWHERE,):
+                number = keeper.destination(destination)
+                self.opted_out[number] = self.opted_out.get(number, 0) + 1
         for send_to, usages in self._groups.values():
             for destination in send_to or (NOWHERE,):
                 number = keeper.destination(destination)

@@ -105,11 +105,17 @@ class Journal:
         self._behind = False
         self._full = False
         self._complaint: tuple[str, str] | None = None
+        self._silent = False
 
     def __del__(self) -> None:
         if getattr(self, "_number", -1) >= 0:
             with contextlib.suppress(OSError):
                 os.close(self._number)
+
+    @property
+    def process(self) -> str:
+        """The random name of this process in its files; "" before the first."""
+        return self._who.process if self._who is not None else ""
 
     # -- the caller's thread --------------------------------------------------------------------------------------
 
@@ -200,6 +206,10 @@ class Journal:
                 self._last_words(lines.Closed())
                 self._let_go()
 
+    def silence(self, *, silent: bool = True) -> None:
+        """Accept nothing and open nothing from now on: the user said no while the process ran. Or take that back."""
+        self._silent = silent
+
     def after_fork(self) -> None:
         """In a fork child: forget the parent's file without a word in it, and be ready to open one of our own."""
         self._lock = threading.RLock()
@@ -224,6 +234,8 @@ class Journal:
 
     def _ready(self) -> bool:
         """Make the file fit to be written to: there, not too large, and holding what it should hold already."""
+        if self._silent:
+            return False
         with self._lock:
             if (self.fd < 0 or self._size > self._max_bytes) and time.monotonic() >= self._not_before:
                 self._guarded(self._open)  # where it fails, the old file may still do
@@ -358,7 +370,12 @@ class Journal:
         """Hold *line* in memory while there is room; return whether there was."""
         with self._lock:
             self._behind = True
-            if self._full or len(self._kept) >= KEPT_RECORDS or self._kept_bytes + len(line) > KEPT_BYTES:
+            if (
+                self._full
+                or self._silent
+                or len(self._kept) >= KEPT_RECORDS
+                or self._kept_bytes + len(line) > KEPT_BYTES
+            ):
                 return False
             self._kept.append(line)
             self._kept_bytes += len(line)

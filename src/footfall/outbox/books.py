@@ -37,9 +37,9 @@ def whole(value: object) -> int:
 def enqueued(connection: sqlite3.Connection, destination: int, *, records: int, size: int, duplicates: int = 0) -> None:
     """Book *records* as accepted and pending, and *duplicates* as known already."""
     connection.execute(
-        "UPDATE destinations SET accepted = accepted + ?1, pending = pending + ?1, pending_bytes = pending_bytes + ?2,"
-        " duplicates = duplicates + ?3 WHERE id = ?4",
-        (records, size, duplicates, destination),
+        "UPDATE destinations SET accepted = accepted + :records, pending = pending + :records,"
+        " pending_bytes = pending_bytes + :size, duplicates = duplicates + :duplicates WHERE id = :destination",
+        {"records": records, "size": size, "duplicates": duplicates, "destination": destination},
     )
 
 
@@ -54,9 +54,9 @@ def settled(
     """Book pending records of *size* bytes as *delivered*, the rest as dropped by reason."""
     lost = {reason: records for reason, records in (drops or {}).items() if records}
     connection.execute(
-        "UPDATE destinations SET delivered = delivered + ?1, pending = pending - ?1 - ?2,"
-        " pending_bytes = pending_bytes - ?3 WHERE id = ?4",
-        (delivered, sum(lost.values()), size, destination),
+        "UPDATE destinations SET delivered = delivered + :delivered, pending = pending - :delivered - :lost,"
+        " pending_bytes = pending_bytes - :size WHERE id = :destination",
+        {"delivered": delivered, "lost": sum(lost.values()), "size": size, "destination": destination},
     )
     for reason, records in lost.items():
         _count(connection, destination, reason, records)
@@ -113,9 +113,9 @@ def delete(connection: sqlite3.Connection, ids: list[tuple[int]]) -> None:
 def unblock(connection: sqlite3.Connection, chains: Iterable[tuple[int, str]], tick: int) -> None:
     """Make the first row of each (destination, order key) due, if it has been waiting for one before it."""
     connection.executemany(
-        "UPDATE requests SET due = ?3 WHERE due = ?4 AND id = (SELECT id FROM requests"
-        " WHERE destination = ?1 AND order_key = ?2 AND order_key IS NOT NULL ORDER BY id LIMIT 1)",
-        [(destination, order_key, tick, BLOCKED) for destination, order_key in chains],
+        "UPDATE requests SET due = ? WHERE due = ? AND id = (SELECT id FROM requests"
+        " WHERE destination = ? AND order_key = ? AND order_key IS NOT NULL ORDER BY id LIMIT 1)",
+        [(tick, BLOCKED, destination, order_key) for destination, order_key in chains],
     )
 
 
@@ -133,6 +133,11 @@ def counter(connection: sqlite3.Connection, name: str) -> int:
     """Return one of the counts in `meta`."""
     found = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return number(found[0]) if found else 0
+
+
+def set_number(connection: sqlite3.Connection, name: str, value: int) -> None:
+    """Set one of the numbers in `meta`."""
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
 
 def ledger(connection: sqlite3.Connection) -> Ledger:

@@ -27,7 +27,8 @@ _INSERT: Final = "INSERT OR IGNORE INTO requests VALUES (?,?,?,?,0,0,NULL,?,?,?,
 # Most chains are new and one request long. To insert their first request as due, and to block in one statement those
 # few that come behind an older one, takes a third of what inserting all of them blocked and unblocking each took.
 _BLOCK: Final = (
-    "UPDATE requests SET due = ?1 WHERE id BETWEEN ?2 AND ?3 AND order_key IS NOT NULL AND due <> ?1 AND EXISTS"
+    "UPDATE requests SET due = :blocked"
+    " WHERE id BETWEEN :first AND :last AND order_key IS NOT NULL AND due <> :blocked AND EXISTS"
     " (SELECT 1 FROM requests AS older WHERE older.destination = requests.destination"
     " AND older.order_key = requests.order_key AND older.order_key IS NOT NULL AND older.id < requests.id)"
 )
@@ -143,7 +144,7 @@ def insert(connection: sqlite3.Connection, batch: Batch, tick: int) -> int:
     for destination, (records, size, duplicates) in sums.items():
         books.enqueued(connection, destination, records=records, size=size, duplicates=duplicates)
     if batch.chains:
-        connection.execute(_BLOCK, (BLOCKED, batch.values[0][0], batch.values[-1][0]))
+        connection.execute(_BLOCK, {"blocked": BLOCKED, "first": batch.values[0][0], "last": batch.values[-1][0]})
         books.unblock(connection, waiting, tick)
     return inserted
 

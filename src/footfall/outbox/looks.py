@@ -137,8 +137,8 @@ def _next_due(connection: sqlite3.Connection, destination: int, paused: int, tic
 
 def _count_due(connection: sqlite3.Connection, destination: int, tick: int) -> int:
     query = (
-        "SELECT count(*) FROM (SELECT 1 FROM requests WHERE destination = ?1 AND (due <= ?2 OR due BETWEEN ?3 AND ?4)"
-        " LIMIT ?5)"
+        "SELECT count(*) FROM (SELECT 1 FROM requests WHERE destination = ? AND (due <= ? OR due BETWEEN ? AND ?)"
+        " LIMIT ?)"
     )
     values = destination, tick, tick + CAP_NS + 1, BLOCKED - 1, COUNTED_DUE
     return int(connection.execute(query, values).fetchone()[0])

@@ -16,6 +16,7 @@ from footfall.ledger import Reason
 from footfall.outbox import ages, books, rows
 from footfall.outbox.failures import CAUGHT
 from footfall.outbox.schema import BLOCKED
+from footfall.outbox.withdrawal import OBEYED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -190,7 +191,7 @@ def _small_tables(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
             if len(row) == len(kinds) and all(kind(value) for kind, value in zip(kinds, row, strict=True)):
                 marks = ",".join("?" * len(row))
                 new.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608  constant names
-    for name in ("corrupt", "set_aside"):
+    for name in ("corrupt", "set_aside", OBEYED):
         for (value,) in _each(old, f"SELECT value FROM meta WHERE name = '{name}'"):  # noqa: S608  constant names
             new.execute("INSERT OR IGNORE INTO meta VALUES (?, 0)", (name,))
             new.execute("UPDATE meta SET value = value + ? WHERE name = ?", (books.number(value), name))

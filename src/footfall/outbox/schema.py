@@ -6,7 +6,8 @@
     outbox.db.lock      held by the one process that delivers
     outbox.db.bad-<n>   set aside because of damage; three are kept
 
-    meta          `schema` (repeats user_version), `time` (see `ages`), `corrupt` and `set_aside` (counts)
+    meta          `schema` (repeats user_version), `time` (see `ages`), `corrupt` and `set_aside` (counts), and `obeyed`
+                  (when the user's last no was said that was carried out here)
     destinations  one row each: description (JSON), books (running sums, so that a ledger costs no counting), health
     drops         records lost, by destination and reason
     requests      one row a pending request; gone when it is settled

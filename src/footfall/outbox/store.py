@@ -6,8 +6,8 @@ What it promises, each with a test in ``tests/outbox``:
   together or not at all. Intake is synced, so that this holds for power cuts too, as far as the disk says the truth;
   settling is not (measured: half of a courier's time), so a power cut may repeat what was delivered, under its key.
 - **Nothing vanishes uncounted**: accepted = delivered + pending + dropped, at every commit. A row goes only by
-  `settle` (by id *and* lease, never "the oldest"), by `trim`, by `drop_destination` and `drop_project`, or because its
-  bytes are damaged; each is booked with its reason.
+  `settle` (by id *and* lease, never "the oldest"), by `trim`, by `withdraw`, or because its bytes are
+  damaged; each is booked with its reason.
 - **Nothing is kept twice**: destination and idempotency key are unique among pending requests.
 - **Order where asked for**: of requests that share an order key only the first unsettled can be leased.
 - **At the size limit** the oldest requests that are not leased are dropped and counted; the newest are kept.
@@ -21,7 +21,7 @@ It knows no wire and no HTTP. (design.md section 4; reliability.md section 3.)
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +30,7 @@ import msgspec
 from footfall.destination import Destination
 from footfall.errors import OutboxError
 from footfall.ledger import Ledger, Reason
-from footfall.outbox import books, claims, intake, limits, looks, reserve
+from footfall.outbox import books, claims, health, intake, limits, looks, reserve, withdrawal
 from footfall.outbox.ages import CAP_NS
 from footfall.outbox.database import Database
 from footfall.outbox.rows import KnownDestination, Leased, Refusal, Settlement
@@ -139,31 +139,14 @@ class Outbox:
         self._update_destination("resume", destination, paused_until=0, pause_reason="")
 
     def answered(self, destination: int, now_ns: int) -> None:
-        """Remember that *destination* answered usefully: no failures in a row any more.
-
-        Written at most once a minute while all is well, because it costs a sync.
-        """
+        """Remember that *destination* answered usefully: no failures in a row any more."""
         tick = self._database.ticks.at(now_ns)
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute(
-                "UPDATE destinations SET failures = 0, answered = ?1 WHERE id = ?2"
-                " AND (failures <> 0 OR answered = 0 OR answered NOT BETWEEN ?1 - 60000000000 AND ?1)",
-                (tick, destination),
-            )
-
-        self._database.run("remember an answer", work)
+        self._database.run("remember an answer", lambda connection: health.answered(connection, destination, tick))
 
     def failed(self, destination: int, now_ns: int = 0) -> int:
         """Count one more failure of *destination* in a row; return how many there are."""
         del now_ns  # asked for like its counterpart; only the number matters
-
-        def work(connection: sqlite3.Connection) -> int:
-            connection.execute("UPDATE destinations SET failures = failures + 1 WHERE id = ?", (destination,))
-            found = connection.execute("SELECT failures FROM destinations WHERE id = ?", (destination,)).fetchone()
-            return int(found[0]) if found else 0
-
-        return self._database.run("remember a failure", work)
+        return self._database.run("remember a failure", lambda connection: health.failed(connection, destination))
 
     # -- in
 
@@ -175,6 +158,7 @@ class Outbox:
         now_ns: int,
         untranslatable: Mapping[int, int] | None = None,
         homeless: Mapping[int, int] | None = None,
+        opted_out: Mapping[int, int] | None = None,
         corrupt: int = 0,
         open_runs: Mapping[str, bytes | None] | None = None,
         observed: Mapping[str, int] | None = None,
@@ -188,11 +172,12 @@ class Outbox:
             now_ns: UTC.
             untranslatable: Destination's row id to records for which its wire has no word.
             homeless: Row id of the account of records whose project names no destination, and how many they are.
+            opted_out: Destination's row id to records that its user has said no to.
             corrupt: Journal lines that did not parse.
             open_runs: Runs that began and have not ended, under a key that begins with their journal's name; None
                 forgets one.
             observed: Project to uses seen in this batch.
-            projects: For each request, the project it speaks for; needed for `drop_project`.
+            projects: For each request, the project it speaks for; needed for `withdraw`.
 
         Returns:
             How many requests were new. Known ones are counted as duplicates of their destination.
@@ -214,18 +199,19 @@ class Outbox:
             ids, numbers = database.run("intake", plan, synced=False)
             batch = intake.prepare(requests, ids, numbers, tick=tick, created=tick)
             lost = (untranslatable or {}, batch.unusable)
-            nowhere = homeless or {}
+            nowhere, refused = homeless or {}, opted_out or {}
 
             def work(connection: sqlite3.Connection) -> int:
                 pages = reserve.pages(connection)
                 known = {row for (row,) in connection.execute("SELECT id FROM destinations")}
-                unknown = {row[1] for row in batch.values}.union(*lost, nowhere) - known
+                unknown = {row[1] for row in batch.values}.union(*lost, nowhere, refused) - known
                 if unknown:
                     msg = f"outbox: destinations {sorted(unknown)} are not registered; call destination() first"
                     raise OutboxError(msg)
                 inserted = intake.insert(connection, batch, tick)
                 intake.book_losses(connection, Reason.UNTRANSLATABLE, *lost)
                 intake.book_losses(connection, Reason.NO_DESTINATION, nowhere)
+                intake.book_losses(connection, Reason.OPTED_OUT, refused)
                 books.count_corrupt(connection, corrupt)
                 intake.note_journals(connection, offsets, open_runs or {}, observed or {})
                 limits.shrink(connection, self._max_bytes, tick, limit=len(requests) + TRIM_ROWS)
@@ -378,13 +364,24 @@ class Outbox:
                 reserve.shrink(database.connection, keep=2 * database.reserve_pages, most=256)
         return dropped
 
-    def drop_destination(self, destination: int, *, reason: Reason = Reason.OPTED_OUT) -> int:
-        """Drop every request of *destination* that is not being sent right now; return how many records that were."""
-        return self._drop_all("destination = ?", (destination,), reason)
+    def withdraw(self, refused: Callable[[str], bool], *, refused_ns: int = 0) -> int:
+        """Drop every request that speaks for a project of which *refused* is true; return how many records that were.
 
-    def drop_project(self, project: str, *, reason: Reason = Reason.OPTED_OUT) -> int:
-        """Drop every request that speaks for *project* and is not being sent right now; return how many records."""
-        return self._drop_all("project = (SELECT id FROM projects WHERE name = ?)", (project,), reason)
+        Args:
+            refused: Takes ``owner/name``, or "" for requests that name no project.
+            refused_ns: UTC of the no that is carried out. It is remembered as `obeyed_ns` when nothing is left of those
+                projects; what is being sent right now stays, and whoever opens the outbox next has to ask again.
+        """
+        waiting = self._database.run("projects", withdrawal.waiting)
+        rows = [row for row, name in waiting if refused(name)]
+        dropped = sum(self._drop_project(row) for row in rows)
+        if refused_ns:
+            self._database.run("choice", lambda connection: withdrawal.note(connection, rows, refused_ns))
+        return dropped
+
+    def obeyed_ns(self) -> int:
+        """Return the UTC nanoseconds of the last no that was carried out in full; 0 for none."""
+        return self._database.run("choice", lambda connection: books.counter(connection, withdrawal.OBEYED))
 
     # -- what is known
 
@@ -433,14 +430,14 @@ class Outbox:
     def _update_destination(self, doing: str, destination: int, **columns: int | str) -> None:
         self._database.run(doing, lambda connection: books.update_destination(connection, destination, columns))
 
-    def _drop_all(self, which: str, values: tuple[object, ...], reason: Reason) -> int:
-        """Drop the unleased rows that meet the SQL condition *which*, a bounded number a transaction."""
+    def _drop_project(self, project: int | None) -> int:
+        """Drop the unleased rows of *project*, a bounded number a transaction; return how many records they held."""
         tick = self._database.ticks.now()
+        query = f"SELECT {limits.ROW} FROM requests WHERE project IS ? AND {limits.UNLEASED} LIMIT {TRIM_ROWS}"  # noqa: S608  constants
 
         def work(connection: sqlite3.Connection) -> tuple[int, int]:
-            query = f"SELECT {limits.ROW} FROM requests WHERE {which} AND {limits.UNLEASED} LIMIT {TRIM_ROWS}"  # noqa: S608  ours
-            found = connection.execute(query, (*values, tick)).fetchall()
-            return len(found), books.remove(connection, found, reason, tick)
+            found = connection.execute(query, (project, tick)).fetchall()
+            return len(found), books.remove(connection, found, Reason.OPTED_OUT, tick)
 
         dropped = 0
         while True:

@@ -79,6 +79,7 @@ def find(
     mountinfo: str | None = None,
     host: str = "",
     var_tmp: Path = VAR_TMP,
+    make: bool = True,
 ) -> Places | None:
     """Return the first place that will do, with its directories made; None when there is none at all.
 
@@ -91,17 +92,21 @@ def find(
         mountinfo: Table of mounts; default: the kernel's.
         host: Name for the directory on a network file system; default: this machine in this boot.
         var_tmp: Parent of the last resort.
+        make: Else only a place that holds files of ours already will do, nothing is made or logged, and directories may
+            be missing: for those who look, or delete, after a no.
     """
     uid = current_uid() if uid is None else uid
     table = mounts.table() if mountinfo is None else mountinfo
     host = host or "-".join(filter(None, (host_name(), boot_id())))
     config = config_directory(environ, uid=uid)
     for candidate in _candidates(settings_directory, environ, uid, var_tmp):
-        found = _within_time(candidate, uid, table, host, config)
+        found = _within_time(candidate, uid, table, host, config, make=make)
         if isinstance(found, Places):
             return found
-        if candidate.asked_for:
+        if candidate.asked_for and make:
             trouble.note("places", "footfall: FOOTFALL_DIR is not used: %s", found)
+    if not make:
+        return None
     trouble.note(
         "places", "footfall: no directory for its files; records stay in memory. Set FOOTFALL_DIR to one of yours"
     )
@@ -167,15 +172,19 @@ def _absolute(text: str) -> Path | None:
     return path if path.is_absolute() else None
 
 
-def _within_time(candidate: _Candidate, uid: int | None, table: str, host: str, config: Path | None) -> Places | str:
+def _within_time(
+    candidate: _Candidate, uid: int | None, table: str, host: str, config: Path | None, *, make: bool
+) -> Places | str:
     """Return `_prepare`'s answer; from a thread of its own, and not for ever, unless the place is surely local."""
     if not candidate.path.is_absolute():
         return f"{str(candidate.path)!r} is relative to who knows where; give an absolute path"
     if not mounts.is_network(candidate.path, table):
-        return _prepare(candidate, uid, table, host, config)
+        return _prepare(candidate, uid, table, host, config, make=make)
     answers: list[Places | str] = []
     thread = threading.Thread(
-        target=lambda: answers.append(_prepare(candidate, uid, table, host, config)), name="footfall-probe", daemon=True
+        target=lambda: answers.append(_prepare(candidate, uid, table, host, config, make=make)),
+        name="footfall-probe",
+        daemon=True,
     )
     try:
         thread.start()
@@ -185,24 +194,26 @@ def _within_time(candidate: _Candidate, uid: int | None, table: str, host: str, 
     return answers[0] if answers else f"{candidate.path}: its file system did not answer in {PROBE_SECONDS} s"
 
 
-def _prepare(candidate: _Candidate, uid: int | None, table: str, host: str, config: Path | None) -> Places | str:
-    """Return the places below *candidate*, made where missing; or, as a text, why not."""
+def _prepare(
+    candidate: _Candidate, uid: int | None, table: str, host: str, config: Path | None, *, make: bool
+) -> Places | str:
+    """Return the places below *candidate*, made where missing if *make*; or, as a text, why not."""
     state = candidate.path
     try:
+        if not make and not any((state / name).is_dir() for name in ("journal", "hosts")):
+            return f"{state}: holds nothing of ours"
         found = private_directory(state, uid=uid, parents=candidate.parents, below_own=candidate.below_own)
         network = mounts.is_network(state, table, found.st_dev)
         base = state / "hosts" / host if network else state
-        if network:
-            private_directory(state / "hosts", uid=uid)
-            private_directory(base, uid=uid)
         journal, outbox = base / "journal", base / "outbox"
-        private_directory(journal, uid=uid)
-        private_directory(outbox, uid=uid)
+        for directory in (*((state / "hosts", base) if network else ()), journal, outbox):
+            if make or directory.is_dir():
+                private_directory(directory, uid=uid)
     except UnsafeFileError as error:
         return str(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return f"{state}: {getattr(error, 'strerror', None) or error}"
-    if not os.access(journal, os.W_OK | os.X_OK):
+    if (make or journal.is_dir()) and not os.access(journal, os.W_OK | os.X_OK):
         return f"{journal}: not writable"
     return Places(
         state=state,

@@ -22,7 +22,7 @@ from footfall.registry.model import NAME_PATTERN, Registry, is_dotted, quote
 from footfall.registry.yaml import load_file
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from importlib.metadata import Distribution, EntryPoint
 
 GROUP: Final = "footfall.projects"
@@ -31,14 +31,21 @@ FILE_NAME: Final = "footfall.yaml"
 _RESOURCE = re.compile(rf"(?:{NAME_PATTERN}/)*{NAME_PATTERN}\.ya?ml")
 
 
-def discover(*, wires: Collection[str] | None = None) -> list[Registry]:
+def _note(name: str, error: Exception) -> None:
+    trouble.note(f"read project: {type(error).__name__}", "footfall: project %s is not watched: %s", quote(name), error)
+
+
+def discover(
+    *, wires: Collection[str] | None = None, failed: Callable[[str, Exception], None] = _note
+) -> list[Registry]:
     """Return the registries of all installed projects, sorted by the name of their entry point.
 
-    Runs in the host program, so a package whose file is missing or wrong is counted and skipped, and unknown keys
-    (of a newer footfall) are ignored. A file without a version gets that of its distribution.
+    Runs in the host program, so a package whose file is missing or wrong is skipped, and unknown keys (of a newer
+    footfall) are ignored. A file without a version gets that of its distribution.
 
     Args:
         wires: Names of the installed wires; None accepts any.
+        failed: Told the name of each entry point that is skipped, and why; default: counts and logs it.
     """
     found: list[Registry] = []
     with guard("find projects"):
@@ -46,19 +53,19 @@ def discover(*, wires: Collection[str] | None = None) -> list[Registry]:
 
         for point in sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)):
             with guard("read project"):
-                registry = _load(point, wires)
+                registry = _load(point, wires, failed)
                 if registry is not None:
                     found.append(registry)
     return found
 
 
-def _load(point: EntryPoint, wires: Collection[str] | None) -> Registry | None:
+def _load(
+    point: EntryPoint, wires: Collection[str] | None, failed: Callable[[str, Exception], None]
+) -> Registry | None:
     try:
         registry = load_file(locate(point), strict=False, wires=wires)
     except (ConfigurationError, OSError) as error:
-        trouble.note(
-            f"read project: {type(error).__name__}", "footfall: project %s is not watched: %s", quote(point.name), error
-        )
+        failed(point.name, error)
         return None
     distribution = point.dist
     if registry.version or distribution is None:

@@ -1,22 +1,30 @@
-"""Whether this is continuous integration, whose, and which run: package ``ci-info``'s table, with three corrections.
+"""Whether this is continuous integration, whose, and which run: package ``ci-info``'s table, with four corrections.
 
 ``ci-info`` asks whether a vendor's variable exists. People also write ``CI=true`` on systems nobody listed, and
 ``GITHUB_ACTIONS=false`` when they act as if they were not there. So (otel.md section 4):
 
 - a variable that is empty, and a vendor's flag that is ``0``, ``false``, ``no`` or ``off``, counts as not set;
 - ``CI`` or ``CONTINUOUS_INTEGRATION`` with any other value is CI, by a system called ``unknown``;
-- ``CI=false`` (``0``, ``no``, ``off``) says "not CI", whatever else is set.
+- ``CI=false`` (``0``, ``no``, ``off``) says "not CI", whatever else is set;
+- variables that a vendor sets in memory of another (Jenkins those of Hudson) do not speak for the other.
 
 A bare ``BUILD_NUMBER``, ``BUILD_ID`` or ``RUN_ID`` is not CI: packaging tools and batch systems set them too.
+
+What a run reveals about who runs it stays at home. The owner of a repository is, on a personal account, a login name;
+branches are called ``alice/fix``, pipelines after unpublished projects; a commit's hash leads whoever looks it up to
+its author. The people whose programs these are were not asked. So a record says which system, which kind of forge, and
+the number of the run (to count runs rather than processes): words of lists, and numbers by which nobody finds the run
+who does not know the repository. The rest is in `footfall.resource.ci_details`, for the host's own resource.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Final
 
-from footfall.attributes import CICD_PIPELINE_NAME, CICD_PIPELINE_RUN_ID, CICD_SYSTEM
+from footfall.attributes import CICD_PIPELINE_RUN_ID, CICD_SYSTEM, VCS_PROVIDER_NAME
 from footfall.usage import AttributeValue
 
 UNKNOWN: Final = "unknown"
@@ -24,7 +32,6 @@ UNKNOWN: Final = "unknown"
 
 GENERIC: Final = ("CI", "CONTINUOUS_INTEGRATION")
 NO: Final = frozenset({"0", "false", "no", "off"})
-MAX_TEXT: Final = 128
 
 FLAGS: Final = frozenset(
     {
@@ -45,30 +52,20 @@ FLAGS: Final = frozenset(
 OTHERS: Final = ("CI_NAME", "JENKINS_URL", "TASK_ID", "NODE")
 """Variables that do so with the right value, or together with another."""
 
-PIPELINE: Final[Mapping[str, tuple[str, str]]] = {
-    "AWS CodeBuild": ("", "CODEBUILD_BUILD_NUMBER"),
-    "AppVeyor": ("APPVEYOR_PROJECT_SLUG", "APPVEYOR_BUILD_ID"),
-    "Azure Pipelines": ("BUILD_DEFINITIONNAME", "BUILD_BUILDID"),
-    "Bitbucket Pipelines": ("", "BITBUCKET_BUILD_NUMBER"),
-    "Buildkite": ("BUILDKITE_PIPELINE_SLUG", "BUILDKITE_BUILD_ID"),
-    "CircleCI": ("", "CIRCLE_WORKFLOW_ID"),
-    "Cirrus CI": ("", "CIRRUS_BUILD_ID"),
-    "Drone": ("", "DRONE_BUILD_NUMBER"),
-    "GitHub Actions": ("GITHUB_WORKFLOW", "GITHUB_RUN_ID"),
-    "GitLab CI": ("CI_PIPELINE_NAME", "CI_PIPELINE_ID"),
-    "Gitea Actions": ("GITHUB_WORKFLOW", "GITHUB_RUN_ID"),
-    "Jenkins": ("JOB_NAME", "BUILD_ID"),
-    "Prow": ("JOB_NAME", "BUILD_ID"),
-    "Semaphore": ("SEMAPHORE_PROJECT_NAME", "SEMAPHORE_WORKFLOW_ID"),
-    "TeamCity": ("TEAMCITY_BUILDCONF_NAME", "BUILD_NUMBER"),
-    "Travis CI": ("", "TRAVIS_BUILD_ID"),
-    "Woodpecker": ("", "CI_PIPELINE_NUMBER"),
+SHADOWS: Final[Mapping[str, str]] = {
+    "HUDSON_URL": "JENKINS_URL",  # set by Jenkins to this day
+    "GERRIT_PROJECT": "JENKINS_URL",  # set by a plug-in of Jenkins; Gerrit itself runs nothing
+    "DRONE": "HARNESS_BUILD_ID",  # bought, and run under the old names as well
 }
-"""Where the vendors keep the name of the pipeline and the run's id, as their manuals say; "" where there is no such."""
+"""A vendor's variable, to the one that shows that another vendor set it."""
+
+_RUN_ID: Final = re.compile(r"[0-9]{1,20}|[0-9a-f]{24}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""A number, or a random id as one of the vendors makes them. TeamCity lets people write what they like in its place, a
+branch or a commit (40 digits, hence no such length)."""
 
 
 def detect(environ: Mapping[str, str] | None = None) -> dict[str, AttributeValue]:
-    """Return ``footfall.cicd.system``, ``cicd.pipeline.name`` and ``cicd.pipeline.run.id``; empty outside CI.
+    """Return ``footfall.cicd.system``, ``cicd.pipeline.run.id`` and ``vcs.provider.name``; empty outside CI.
 
     Args:
         environ: Environment; default: this process's.
@@ -77,11 +74,14 @@ def detect(environ: Mapping[str, str] | None = None) -> dict[str, AttributeValue
     name = system(environ)
     if not name:
         return {}
+    from footfall.resource import ci_vendors  # noqa: PLC0415  as ci-info: most processes need no such table
+
     found: dict[str, AttributeValue] = {CICD_SYSTEM: name}
-    pipeline, run = PIPELINE.get(name, ("", ""))
-    for key, variable in ((CICD_PIPELINE_NAME, pipeline), (CICD_PIPELINE_RUN_ID, run)):
-        if text := environ.get(variable, "").strip():
-            found[key] = text[:MAX_TEXT]
+    if vendor := ci_vendors.VENDORS.get(name):
+        if _RUN_ID.fullmatch(run := ci_vendors.filled(vendor.run_id, environ)):
+            found[CICD_PIPELINE_RUN_ID] = run
+        if word := ci_vendors.provider(vendor, environ):
+            found[VCS_PROVIDER_NAME] = word
     return found
 
 
@@ -97,7 +97,7 @@ def system(environ: Mapping[str, str]) -> str:
     meant = {
         variable: value
         for variable, value in environ.items()
-        if value.strip() and not (variable in FLAGS and _says_no(value))
+        if value.strip() and not (variable in FLAGS and _says_no(value)) and not environ.get(SHADOWS.get(variable, ""))
     }
     if name := ci_info.name(meant):  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  untyped
         return str(name)  # pyright: ignore[reportUnknownArgumentType]

@@ -1,8 +1,10 @@
 """Which container, if any: the runtime's own marks first, then the kernel's tables (otel.md section 4, "context").
 
 Docker, Podman, CRI-O, containerd, Apptainer and Singularity are told apart; inside Kubernetes without any other mark
-the runtime is ``unknown``. A container id is reported only when it is 64 hexadecimal digits on its own and stands where
-a runtime writes it: session scopes (``session-5.scope``), pod sandboxes and the layers of an overlay are none.
+the runtime is ``unknown``. That it is Kubernetes is said by itself, and nothing else of it: a pod's name is its host
+name, and a namespace is often called after a person. A container id is reported only when it is 64 hexadecimal digits
+on its own and stands where a runtime writes it: session scopes (``session-5.scope``), pod sandboxes and the layers of
+an overlay are none.
 """
 
 from __future__ import annotations
@@ -13,16 +15,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from footfall.attributes import CONTAINER_ID, CONTAINER_RUNTIME_NAME
+from footfall.attributes import CONTAINER_ID, CONTAINER_RUNTIME_NAME, KUBERNETES
 from footfall.usage import AttributeValue
 
 UNKNOWN: Final = "unknown"
 """Surely a container, by a runtime that left no mark."""
 
+SERVICE_ACCOUNT: Final = "var/run/secrets/kubernetes.io/serviceaccount"
+
 _ID: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_WORD: Final = re.compile(r"[a-z][a-z0-9._-]{0,31}")
 _FILES_OF_A_CONTAINER: Final = frozenset({"/etc/hostname", "/etc/hosts", "/etc/resolv.conf"})
 _ID_IN_MOUNT: Final = re.compile(r"/(?:overlay-)?containers/([0-9a-f]{64})/")
+
+DECLARED: Final = frozenset(
+    {
+        *("docker", "flatpak", "lxc", "lxc-libvirt", "oci", "openvz"),
+        *("podman", "pouch", "proot", "rkt", "systemd-nspawn", "toolbox"),
+    }
+)
+"""What variable ``container`` may say. Scripts for object stores use that name for their own purposes."""
 
 _CGROUP_WORDS: Final = (
     ("libpod", "podman"),
@@ -34,7 +45,9 @@ _CGROUP_WORDS: Final = (
 
 
 def detect(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -> dict[str, AttributeValue]:
-    """Return ``container.runtime.name`` and ``container.id`` as far as they can be told; empty outside a container.
+    """Return ``container.runtime.name``, ``container.id`` and ``footfall.kubernetes``, as far as they can be told.
+
+    Empty outside a container.
 
     Args:
         root: Folder that stands for ``/``.
@@ -43,17 +56,22 @@ def detect(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -> 
     environ = os.environ if environ is None else environ
     cgroup_name, cgroup_id = _from_cgroup(_read(root / "proc/self/cgroup"))
     mounts = _read(root / "proc/self/mountinfo")
+    # The variable is gone after `su -` or `env -i`; the folder is missing where a pod gets no token. Not Path.is_dir,
+    # which raises where a folder above may not be entered.
+    in_pod = bool(environ.get("KUBERNETES_SERVICE_HOST")) or os.path.isdir(root / SERVICE_ACCOUNT)  # noqa: PTH112
     found: dict[str, AttributeValue] = {}
     if identifier := cgroup_id or _id_from_mounts(mounts):
         found[CONTAINER_ID] = identifier
-    if name := _marked(root, environ) or cgroup_name or _root_layer(mounts):
+    if name := _marked(root, environ, in_pod=in_pod) or cgroup_name or _root_layer(mounts):
         found[CONTAINER_RUNTIME_NAME] = name
-    elif identifier or "KUBERNETES_SERVICE_HOST" in environ:
+    elif identifier or in_pod:
         found[CONTAINER_RUNTIME_NAME] = UNKNOWN
+    if in_pod:
+        found[KUBERNETES] = True
     return found
 
 
-def _marked(root: Path, environ: Mapping[str, str]) -> str:
+def _marked(root: Path, environ: Mapping[str, str], *, in_pod: bool) -> str:
     """Return the runtime that says so itself, the innermost first; "" without a mark.
 
     Apptainer sets Singularity's variable as well, and images made from Docker's may hold /.dockerenv: hence this order.
@@ -63,14 +81,14 @@ def _marked(root: Path, environ: Mapping[str, str]) -> str:
     if environ.get("SINGULARITY_CONTAINER"):
         return "singularity"
     if (root / "run/.containerenv").exists():  # CRI-O writes it too, and runs under Kubernetes only
-        return "cri-o" if "KUBERNETES_SERVICE_HOST" in environ else "podman"
+        return "cri-o" if in_pod else "podman"
     if (root / ".dockerenv").exists():
         return "docker"
     if (root / ".singularity.d").is_dir():
         return "singularity"
     # Set by systemd-nspawn, LXC, Podman and others (systemd's container interface).
     declared = environ.get("container", "").lower()
-    return declared if _WORD.fullmatch(declared) else ""
+    return declared if declared in DECLARED else ""
 
 
 def _from_cgroup(text: str) -> tuple[str, str]:

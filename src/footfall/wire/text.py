@@ -1,7 +1,8 @@
-"""Values of any kind as text that every JSON and protobuf encoder takes."""
+"""Values of any kind as text: that every JSON and protobuf encoder takes, or that is harmless on a terminal."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final, cast
 
@@ -53,6 +54,17 @@ def cut(text: str, max_characters: int) -> str:
     if len(text) <= max_characters:
         return text
     return text[: max_characters - 1] + ELLIPSIS if max_characters > 0 else ""
+
+
+def escaped(text: str) -> str:
+    """Return *text* with everything but printable characters escaped as in JSON, line ends and tabs included.
+
+    Nothing in it can move the cursor, colour the terminal, turn the direction of writing, or begin a line that looks
+    like ours (reliability.md S19).
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in text)
 
 
 def json_object(body: bytes) -> dict[str, Any] | None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
-from footfall.cli import bodies, tables
+from footfall.cli import tables
 from footfall.cli.demo import checks
 from footfall.cli.demo.checks import Check, Evidence
+from footfall.wire import readable
 
 if TYPE_CHECKING:
     from footfall.testing.sink import Received
@@ -141,7 +142,7 @@ def breadcrumb(evidence: Evidence) -> Bytes | None:
         return Bytes(
             request=f"{request.method} {request.path}",
             size_bytes=len(body),
-            head=bodies.hexadecimal(body),
+            head=readable.hexadecimal(body),
             content=body.decode(),
         )
     return None
@@ -154,14 +155,14 @@ def span(evidence: Evidence) -> Bytes | None:
         if request.path.startswith("/v1/traces") and failed:
             body = _body(request)
             packed = request.headers.get("content-encoding") == "gzip"
-            message = bodies.parsed(request.path, bodies.unpacked(body) if packed else body)
+            message = readable.parsed(request.path, readable.unpacked(body) if packed else body)
             only = _only(message, failed)
             return Bytes(
                 request=f"{request.method} {request.path} ({len(request.records)} spans)",
                 size_bytes=len(body),
-                head=bodies.hexadecimal(body),
-                content=bodies.as_json(only),
-                unpacked_head=bodies.hexadecimal(only.SerializeToString()),
+                head=readable.hexadecimal(body),
+                content=readable.as_json(only),
+                unpacked_head=readable.hexadecimal(only.SerializeToString()),
             )
     return None
 
@@ -184,14 +185,14 @@ def _body(request: Received) -> bytes:
 def _bytes(found: Bytes | None) -> list[str]:
     if found is None:
         return [f"{INDENT}there is none"]
-    content = [tables.escaped(found.content)] if isinstance(found.content, str) else bodies.as_text(found.content)
+    content = [tables.escaped(found.content)] if isinstance(found.content, str) else readable.as_text(found.content)
     part = [f"the span alone: {found.unpacked_head}"] if found.unpacked_head else []
     head = [f"{found.request}, {found.size_bytes} bytes: {found.head}", *part, *content]
     return [INDENT + line for line in head]
 
 
 def _structured(value: Mapping[str, Any]) -> list[str]:
-    return [INDENT + line for line in bodies.as_text(value)] if value else [f"{INDENT}there is none"]
+    return [INDENT + line for line in readable.as_text(value)] if value else [f"{INDENT}there is none"]
 
 
 def _difference(check: Check) -> str:

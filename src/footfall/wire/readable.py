@@ -1,4 +1,4 @@
-"""Bodies of requests as text that a person can read. Pure.
+"""Requests as text that a person can read, for ``footfall show`` and ``FOOTFALL=log``. Pure.
 
 Text is shown as it is. OTLP's protobuf, packed or not, over HTTP or gRPC, becomes the JSON of its specification ("JSON
 Protobuf Encoding": ids in hexadecimal). What is neither is shown as bytes.
@@ -9,13 +9,17 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from footfall.cli.tables import escaped
+from footfall.errors import ConfigurationError, NotOfferedError
+from footfall.version import VERSION
+from footfall.wire.load import load
+from footfall.wire.text import escaped
 
 if TYPE_CHECKING:
+    from footfall.destination import Destination
     from footfall.wire.base import Request
 
 PROTOBUF: Final = "application/x-protobuf"
@@ -35,6 +39,51 @@ _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
 }
 _ENCODINGS: Final = frozenset({"content-encoding", "grpc-encoding"})
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+
+
+def as_lines(key: str, request: Request, destination: Destination | None) -> Iterator[str]:
+    """Yield the whole of *request* as it is sent, but for the lines of the connection and the credentials.
+
+    Args:
+        key: Of its destination.
+        request: What is shown.
+        destination: For its address, and for where its credentials come from; None where it is not known any more.
+    """
+    records = "1 record" if request.records == 1 else f"{request.records} records"
+    yield f"to {escaped(key)}, {records}"
+    yield escaped(f"{request.method} {url(request, destination)}")
+    for name, value in headers(request):
+        yield escaped(f"{name}: {value}")
+    if destination is not None and destination.credentials:
+        yield escaped(f"(and the credentials in {destination.credentials})")
+    yield ""
+    lines, packed = readable(request)
+    yield from (f"  {line}" for line in lines)
+    size = f"{len(request.body)} byte{'s' if len(request.body) != 1 else ''}"
+    yield f"  ({size}; {packed})" if packed else f"  ({size})"
+
+
+def headers(request: Request) -> list[tuple[str, str]]:
+    """Return the header lines that *request* is sent with, but for those of the connection and the credentials."""
+    return [
+        ("Content-Type", request.content_type),
+        *request.headers,
+        ("User-Agent", f"footfall/{VERSION}"),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),
+        ("Idempotency-Key", request.idempotency_key),
+        ("Content-Length", str(len(request.body))),
+    ]
+
+
+def url(request: Request, destination: Destination | None) -> str:
+    """Return where *request* goes; only its path where the destination is not known."""
+    if destination is None:
+        return request.path
+    try:
+        return load(destination.wire, destination.options).base_url(destination.endpoint) + request.path
+    except (NotOfferedError, ConfigurationError):  # its wire was uninstalled since
+        return f"{destination.endpoint} ... {request.path}"
 
 
 def readable(request: Request) -> tuple[list[str], str]:

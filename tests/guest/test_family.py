@@ -1,0 +1,134 @@
+"""Consent in a parent and all its children: fork, spawn, and processes started anew (reliability.md S15, P15)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from footfall.consent import choice
+from footfall.testing.sink.client import Sink
+from tests.process.harness import GUARD_SECONDS, Observation
+
+ROLES = {"parent", "fork", "spawn", "subprocess"}
+
+OFF: dict[str, dict[str, str]] = {
+    "FOOTFALL=off": {"FOOTFALL": "off"},
+    "FOOTFALL=0": {"FOOTFALL": "0"},
+    "DO_NOT_TRACK": {"FOOTFALL": "on", "DO_NOT_TRACK": "true"},
+    "OTEL_SDK_DISABLED": {"FOOTFALL": "on", "OTEL_SDK_DISABLED": "true"},
+    "MIGAS_OPTOUT": {"FOOTFALL": "", "MIGAS_OPTOUT": "1"},
+    "tox": {"FOOTFALL": "", "TOX_ENV_NAME": "py311"},
+}
+
+
+@pytest.fixture
+def observation(tmp_path: Path) -> Iterator[Observation]:
+    with Sink(tmp_path / "sink") as sink:
+        yield Observation(tmp_path, sink)
+
+
+def family(observation: Observation, **extra: str) -> dict[str, int]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.guest.family", observation.sink.url],
+        env=observation.environment(**extra),
+        capture_output=True,
+        text=True,
+        timeout=GUARD_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    roles: dict[str, int] = json.loads(done.stdout)
+    assert roles.keys() == ROLES
+    return roles
+
+
+def first_lines(observation: Observation) -> list[dict[str, Any]]:
+    files = (observation.directory / "state" / "journal").glob("*.jsonl")
+    return [json.loads(path.read_bytes().split(b"\n", 1)[0]) for path in files]
+
+
+@pytest.mark.parametrize("switch", OFF)
+def test_a_no_holds_in_every_child(observation: Observation, switch: str) -> None:
+    """Not one of the four leaves a file or sends a request."""
+    family(observation, **OFF[switch])
+    assert not (observation.directory / "state").exists()
+    assert not (observation.directory / "config").exists()
+    assert observation.sink.requests() == []
+
+
+def test_a_recorded_no_holds_where_the_environment_is_another(observation: Observation) -> None:
+    """`footfall off` is a file, so a child without the parent's variables obeys it too."""
+    choice.turn_off(observation.directory / "config" / "footfall")
+    family(observation, FOOTFALL="on")
+    assert not (observation.directory / "state").exists()
+    assert [path.name for path in (observation.directory / "config" / "footfall").iterdir()] == ["choice.json"]
+    assert observation.sink.requests() == []
+
+
+def test_local_keeps_all_of_them_on_the_machine(observation: Observation) -> None:
+    """Four journals, each its own process and session, none of which anybody sends."""
+    roles = family(observation, FOOTFALL="local")
+    lines = first_lines(observation)
+    assert {line["pid"] for line in lines} == set(roles.values())
+    assert {line["mode"] for line in lines} == {"local"}
+    assert len({line["session_id"] for line in lines}) == 4
+    assert observation.send().returncode == 0
+    assert observation.sink.requests() == []
+    assert len(first_lines(observation)) == 4
+
+
+@pytest.mark.parametrize("said", ["environment", "recorded"])
+def test_a_yes_holds_in_every_child(observation: Observation, said: str) -> None:
+    """Four uses arrive, from four sessions of one installation; the fork child's knows its parent's."""
+    if said == "recorded":
+        choice.turn_on(observation.directory / "config" / "footfall", "tests/observed")
+    family(observation, FOOTFALL="on" if said == "environment" else "")
+    observation.send_everything()
+    contexts = [crumb["ctx"] for crumb in observation.crumbs()]
+    assert len({context["session_id"] for context in contexts}) == 4
+    assert len({context["user_id"] for context in contexts}) == 1
+    observation.assert_balanced()
+
+
+LOGGED = """
+import multiprocessing, os, sys, footfall
+footfall.instrument("tests/observed", version="1", send_to=[footfall.Migas({url!r}), footfall.Otlp({url!r})])
+def say(word):
+    footfall.event(word)
+say("parent")
+if os.fork() == 0:
+    say("forked")
+    sys.exit()
+os.wait()
+process = multiprocessing.get_context("fork").Process(target=say, args=("worker",))
+process.start()
+process.join()
+print("result")
+"""
+
+
+def test_log_prints_what_would_be_sent_and_sends_nothing(observation: Observation) -> None:
+    """Each payload of each process on stderr, as its server would get it; results on stdout are untouched."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOGGED.format(url=observation.sink.url)],
+        env=observation.environment(FOOTFALL="log"),
+        capture_output=True,
+        text=True,
+        timeout=GUARD_SECONDS,
+        check=True,
+    )
+    assert done.stdout == "result\n"
+    for word in ("parent", "forked", "worker"):
+        assert done.stderr.count(f'"status_desc":"{word}"') == 1, done.stderr
+        assert done.stderr.count(f'"eventName": "{word}"') == 1, done.stderr
+    assert done.stderr.count(f"POST {observation.sink.url}/api/breadcrumb\n") == 3
+    assert done.stderr.count(f"POST {observation.sink.url}/v1/logs\n") == 3
+    assert observation.sink.requests() == []
+    assert observation.send(FOOTFALL="on").returncode == 0
+    assert observation.sink.requests() == []
