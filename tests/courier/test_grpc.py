@@ -283,7 +283,6 @@ def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
 
     def once(connection: H2Connection, stream: int, raw: Any) -> bool:
         saying()(connection, stream, raw)
-        connection.close_connection()
         raw.sendall(connection.data_to_send())
         return False
 
