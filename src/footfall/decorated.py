@@ -6,7 +6,9 @@ through; where the project is off by then, the function stays the very object it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from footfall.instrumentation.host_spans import HostSpans
 from footfall.instrumentation.instrumentor import Instrumentor
@@ -15,7 +17,25 @@ from footfall.registry.model import Entry, Registry
 from footfall.version import VERSION
 
 if TYPE_CHECKING:
-    from footfall.runtime import Runtime
+    from footfall.runtime import Instrumented, Runtime
+
+
+class _Decorated(msgspec.Struct, kw_only=True, eq=False):
+    """A decorated function or class.
+
+    Attributes:
+        function: As the decorator found it.
+        entry: What it was registered with.
+        package: Top-level package it is in.
+        project: The one that the decorator named.
+        instrumentor: What wrapped it; None for a class whose own ``__init__`` was put back.
+    """
+
+    function: Any
+    entry: Entry
+    package: str
+    project: str | None
+    instrumentor: Instrumentor | None = None
 
 
 class Decorated:
@@ -23,34 +43,34 @@ class Decorated:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._waiting: list[tuple[Instrumentor, str, str | None]] = []
+        self._waiting: list[_Decorated] = []
+        self._bound: dict[str, list[_Decorated]] = {}
         self._declined: dict[str, frozenset[str]] = {}
 
     def wrap(self, function: Any, entry: Entry, project: str | None) -> Any:
         """Return what stands for *function*: observed at once, or as soon as its project is there."""
-        runtime = self._runtime
-        package = entry.module.partition(".")[0]
-        with runtime.lock:
+        with self._runtime.lock:
+            package = entry.module.partition(".")[0]
             if self._stays(package, project):
                 return function
-            state = ProjectState(project=project or "", host=HostSpans(VERSION))
-            rate = runtime.settings.rate_per_second
-            instrumentor = Instrumentor(state, runtime.recorder, default_rate_per_second=rate)
-            wrapped = instrumentor.wrap(function, entry)
-            for watched in instrumentor.watched:
-                watched.switch.clear()
-            self._waiting.append((instrumentor, package, project))
+            each = _Decorated(function=function, entry=entry, package=package, project=project)
+            wrapped = self._wrap(each)
+            self._waiting.append(each)
             self.bind()
             return wrapped
 
     def bind(self) -> None:
         """Switch on the functions whose project is instrumented by now."""
-        waiting: list[tuple[Instrumentor, str, str | None]] = []
-        for instrumentor, package, project in self._waiting:
-            known = self._runtime.projects.get(project) if project else self._runtime.project_of(package)
+        waiting: list[_Decorated] = []
+        for each in self._waiting:
+            runtime, project = self._runtime, each.project
+            known = runtime.projects.get(project) if project else runtime.project_of(each.package)
             if known is None:
-                waiting.append((instrumentor, package, project))
+                waiting.append(each)
                 continue
+            if each.instrumentor is None:
+                self._wrap(each)
+            instrumentor = cast("Instrumentor", each.instrumentor)
             state, theirs = instrumentor.project, known.state
             state.project, state.version, state.send_to = theirs.project, theirs.version, theirs.send_to
             state.extra, state.find_version = theirs.extra, theirs.find_version
@@ -59,7 +79,33 @@ class Decorated:
                 if watched.state == "wrapped":
                     watched.switch.append(True)
             known.instrumentor.watched.extend(instrumentor.watched)
+            self._bound.setdefault(known.registry.project, []).append(each)
         self._waiting = waiting
+
+    def release(self, known: Instrumented) -> None:
+        """Let the functions of a project wait again, before it is uninstrumented, or instrumented anew."""
+        for each in self._bound.pop(known.registry.project, []):
+            instrumentor, theirs = cast("Instrumentor", each.instrumentor), known.instrumentor.watched
+            if any(watched.target is not None for watched in instrumentor.watched):
+                each.instrumentor = None  # a class: its undoing is the project's
+            else:
+                theirs[:] = [other for other in theirs if other not in instrumentor.watched]
+                instrumentor.project.number = 0
+            for watched in instrumentor.watched:
+                watched.switch.clear()
+                watched.subject.meter.prefix = None  # with what the project says then, it is defined anew
+            self._waiting.append(each)
+
+    def _wrap(self, each: _Decorated) -> Any:
+        """Return the wrapper of *each*, which passes calls through for the time being."""
+        runtime = self._runtime
+        state = ProjectState(project=each.project or "", host=HostSpans(VERSION))
+        rate = runtime.settings.rate_per_second
+        each.instrumentor = Instrumentor(state, runtime.recorder, default_rate_per_second=rate)
+        wrapped = each.instrumentor.wrap(each.function, each.entry)
+        for watched in each.instrumentor.watched:
+            watched.switch.clear()
+        return wrapped
 
     def decline(self, project: str, packages: frozenset[str]) -> None:
         """Remember that *project* is off in this process."""

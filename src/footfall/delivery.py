@@ -7,7 +7,6 @@ outbox's lock; everybody else only appends to journals and reads the status file
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import msgspec
 
 from footfall.clock import Clock, SystemClock
 from footfall.consent.choice import Choice, Watch
+from footfall.courier import transport as http
 from footfall.courier.courier import Courier
 from footfall.courier.transport import HttpTransport, Transport
 from footfall.destination import Destination
@@ -235,8 +235,7 @@ def preload() -> None:
 
     So that all late imports happen in one place, which a fork can wait for (`background.Background.loading`).
     """
-    for module in ("encodings.idna", "opentelemetry.instrumentation.utils", "footfall.courier.exchange"):
-        importlib.import_module(module)  # the first host name, the first exchange would
+    http.preload()
     for name in installed():
         with guard("load wire"):
             load(name, {})

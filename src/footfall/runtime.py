@@ -123,9 +123,10 @@ class Runtime:
                 packages |= known.packages
             decision = self.decide(registry)
             if known is not None:
+                self.decorated.release(known)
                 known.instrumentor.uninstrument()
-                del self.projects[registry.project]
             if not decision.records:
+                self.projects.pop(registry.project, None)
                 self.decorated.decline(registry.project, packages)
                 return decision
             self.decorated.accept(registry.project)
@@ -161,6 +162,7 @@ class Runtime:
             for name in names:
                 known = self.projects.pop(name, None)
                 if known is not None:
+                    self.decorated.release(known)
                     known.instrumentor.uninstrument()
             self.recorder.flush_counts()
 
@@ -180,21 +182,25 @@ class Runtime:
         def begin() -> Use | None:
             if known is None or self.projects.get(project) is None:
                 return None
-            return self.recorder.begin(self._subject(known, project, start=True, version=version), extra=extra)
+            return self.recorder.begin(self.subject(known, project, start=True, version=version), extra=extra)
 
-        run = Run(begin, self._rest_of_process)
+        run = Run(begin, self.rest_of_process)
         if known is None:
             run.start()  # claims it: nothing will begin
         else:
-            with self.lock:
-                self._unclaimed.add(run)
-            self._first_record()
+            self.watch_run(run)
         return run
+
+    def watch_run(self, run: Run) -> None:
+        """Wait for *run* to become a block, a decorator, or the rest of the process."""
+        with self.lock:
+            self._unclaimed.add(run)
+        self._first_record()
 
     def event(self, known: Instrumented, name: str, fields: Mapping[str, Any]) -> None:
         """Record that *name* happened now."""
         with guard("event"):
-            self.recorder.event(self._subject(known, name, start=False), fields)
+            self.recorder.event(self.subject(known, name, start=False), fields)
 
     def record(self, usage: Usage, as_record: Callable[..., AnyRecord]) -> bool:
         """Write what came as a span or a log record; return whether its project is one of ours.
@@ -208,7 +214,7 @@ class Runtime:
             if not self.refusal(usage.project):
                 trouble.note("export", "footfall: what came names project %r, which is not instrumented", usage.project)
             return False
-        subject = self._subject(
+        subject = self.subject(
             known,
             usage.name,
             start=usage.kind in {Kind.START, Kind.END},  # an end by this door may be that of a start by it
@@ -219,7 +225,7 @@ class Runtime:
         number = self.recorder.number(subject)
         return self.recorder.write_record(subject, as_record(usage, function=number, bits=self.recorder.bits))
 
-    def _subject(
+    def subject(
         self,
         known: Instrumented,
         name: str,
@@ -248,7 +254,8 @@ class Runtime:
                 known.subjects[key] = subject
             return subject
 
-    def _rest_of_process(self, run: Run) -> None:
+    def rest_of_process(self, run: Run) -> None:
+        """Begin *run*, and end it when the process ends."""
         self.exit_status.watch()
         run.start()
         self._plain_runs.append(run)
@@ -259,7 +266,7 @@ class Runtime:
             waiting, self._unclaimed = self._unclaimed, weakref.WeakSet()
         for run in tuple(waiting):
             if not run.claimed:
-                self._rest_of_process(run)
+                self.rest_of_process(run)
 
     # -- delivery, exit, fork ---------------------------------------------------------------------------------------
 

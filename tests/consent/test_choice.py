@@ -51,7 +51,7 @@ def test_it_is_kept_privately_and_readably(tmp_path: Path) -> None:
 
 
 def test_what_was_recorded_before_a_no_is_never_sent(tmp_path: Path) -> None:
-    """S15: a later yes is for later records; of two noes the last counts; another project's no is its own."""
+    """S15: a later yes is for later records; the last no counts; another project's no is its own."""
     turn_off(tmp_path, "a/b", now_ns=lambda: 100)
     assert not read(tmp_path).allows("a/b", 10**9), "while the no stands, nothing is"
     turn_on(tmp_path, "a/b", now_ns=lambda: 150)

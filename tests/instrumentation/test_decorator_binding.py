@@ -57,6 +57,20 @@ def test_registered_before_instrumenting():
     assert use.name == f"{__name__}:make.<locals>.search"
 
 
+def test_a_project_that_is_instrumented_again_keeps_its_decorated_functions():
+    """As where a package instruments itself under ``opentelemetry-instrument``; what was added is on later uses."""
+    search = make("catalog")
+    footfall.instrument("demo/lib", version="1")
+    search()
+    footfall.instrument("demo/lib", extra={"site": "s"})
+    search()
+    footfall.uninstrument()
+    search()
+    footfall.instrument("demo/lib", extra={"site": "t"})
+    search()
+    assert [dict(use.extra) for use in recorded()] == [{}, {"site": "s"}, {"site": "t"}]
+
+
 def test_registered_after_instrumenting():
     """Observed at once, with captured arguments."""
     footfall.instrument("demo/lib")
@@ -144,6 +158,9 @@ def test_a_decorated_class_stays_the_class():
     assert isinstance(Sub(1), Registered)
     assert (pickle.loads(pickle.dumps(made)).x, copy.deepcopy(made).x, type(made)) == (3, 3, Registered)
     assert len(recorded()) == 2
+    footfall.instrument("demo/lib", extra={"site": "s"})
+    Registered(4)
+    assert [dict(use.extra) for use in recorded()] == [{}, {}, {"site": "s"}]
     footfall.uninstrument()
     assert vars(Registered)["__init__"] is original
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -210,3 +211,62 @@ def acceptable(crumb: dict[str, Any]) -> bool:
         and all(isinstance(process.get(name, ""), str) for name in ("status_desc", "error_type", "error_desc"))
         and not any(re.search("[\x00\ud800-\udfff]", text) for text in texts)
     )
+
+
+Meaning = dict[str, Any]
+
+
+def same(meaning: Meaning) -> Meaning:
+    """The crumb was right; the defect lies in how the original met the answer."""
+    return meaning
+
+
+def without(part: str, name: str) -> Callable[[Meaning], Meaning]:
+    """One field less."""
+
+    def repair(meaning: Meaning) -> Meaning:
+        rest = {key: value for key, value in meaning[part].items() if key != name}
+        return normal({**meaning, part: rest})
+
+    return repair
+
+
+def with_(part: str, **values: Any) -> Callable[[Meaning], Meaning]:
+    """Other values in some fields."""
+    return lambda meaning: {**meaning, part: {**meaning.get(part, {}), **values}}
+
+
+def like(number: int) -> Callable[[Meaning], Meaning]:
+    """Nothing usable was recorded; the crumb is that of another exchange."""
+    return lambda _: recorded_meaning(VECTORS[number]["request"])
+
+
+REPAIRS: dict[int, Callable[[Meaning], Meaning] | None] = {
+    7: without("proc", "status"),  # an unknown word is left out, not sent to be refused
+    8: without("proc", "status"),  # None is no word
+    11: with_("ctx", is_ci=True),  # a word becomes a truth value
+    15: with_("proc", error_desc="a\N{REPLACEMENT CHARACTER}b"),
+    16: None,  # shortened: test_long_texts_are_shortened
+    17: with_("proc", error_desc="5"),  # a text is a text
+    19: lambda _: without("ctx", "container")(like(1)({})),  # nothing can close the argument list
+    21: lambda _: {**like(1)({}), "language_version": "0.0.0"},  # what the schema demands is there
+    23: same,
+    33: same,
+    37: same,
+    38: same,
+    39: same,
+    41: like(22),  # the request is made, kept and sent later
+    42: None,  # test_an_endpoint_is_checked_when_it_is_named
+    43: None,
+    71: with_("proc", status="C"),
+    78: with_("proc", error_desc="a\N{REPLACEMENT CHARACTER}b"),
+    79: None,
+    80: with_("proc", error_desc="2"),
+    82: None,  # test_a_user_id_that_is_no_uuid_becomes_one
+    83: same,  # but for the target, below
+    87: same,
+    96: same,
+    100: same,
+    101: same,
+    102: like(68),
+}

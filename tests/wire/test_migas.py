@@ -32,7 +32,9 @@ ANY_VALUE = (
     | st.dictionaries(ANY_TEXT, st.integers(), max_size=2)
     | st.sampled_from(["completed", "C", "podman", "docker", "yes", "{0f4b2c6e-51d2-4c0a-9f3a-7b1d2e3f4a5b}", "ci"])
 )
-FIELDS = st.dictionaries(st.sampled_from([f"migas.{name}" for name in (*recorded.ALL_FIELDS, "foo")]), ANY_VALUE)
+FIELDS = st.dictionaries(
+    st.sampled_from([f"migas.{name}" for name in (*recorded.ALL_FIELDS, "foo", "wait", "start", "in_order")]), ANY_VALUE
+)
 RESOURCE = st.dictionaries(
     st.sampled_from(
         [
@@ -290,6 +292,32 @@ def test_order_is_kept_where_a_status_can_be_overtaken() -> None:
     start, end, event = MigasWire().translate([usage(kind=kind) for kind in (Kind.START, Kind.END, Kind.EVENT)])
     assert start.order_key == end.order_key != ""
     assert event.order_key == ""
+
+
+def test_crumbs_that_ask_for_it_keep_their_order() -> None:
+    """``migas.in_order``: all of one process share an order key, whatever kind they are; of two processes, none."""
+    kinds = (Kind.EVENT, Kind.START, Kind.END)
+    extra = {"migas.in_order": True}
+    uses = [usage(kind=kind, extra=extra, session_id=session) for session in ("a", "b") for kind in kinds]
+    keys = [request.order_key for request in MigasWire().translate(uses)]
+    assert len(set(keys[:3])) == len(set(keys[3:])) == 1
+    assert keys[0] != keys[3]
+    assert all(keys)
+
+
+@pytest.mark.parametrize(("dialect", "path"), [("rest", "/api/breadcrumb?wait=true"), ("graphql", "/graphql")])
+def test_one_crumb_may_ask_to_be_stored_first(dialect: Any, path: str) -> None:
+    """``migas.wait``: this request alone waits, and so do its halves; GraphQL has no word for it."""
+    wire = MigasWire(dialect=dialect)
+    asking, other = wire.translate([usage(message="long text", extra={"migas.wait": True}), usage()])
+    assert (asking.path, wire.split(asking)[0].path, other.path) == (path, path, wire.path)
+
+
+def test_a_start_may_stay_untold() -> None:
+    """``migas.start`` false: the end is told all the same, also by whoever finds the process dead."""
+    uses = [usage(kind=kind, extra={"migas.start": False}) for kind in (Kind.START, Kind.END)]
+    (end,) = MigasWire().translate([*uses])
+    assert recorded.our_meaning(end)["proc"]["status"] == "C"
 
 
 @pytest.mark.parametrize(

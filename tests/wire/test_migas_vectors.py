@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 import recorded
-from recorded import VECTORS
+from recorded import REPAIRS, VECTORS
 
 from footfall.errors import ConfigurationError
 from footfall.usage import Kind, Outcome, Usage
@@ -106,65 +105,6 @@ def test_a_project_without_slash_is_left_out() -> None:
     expected = recorded.recorded_meaning(VECTORS[20]["request"])
     # The server stores this word for the empty version.
     assert recorded.our_meaning(request) == {**expected, "project": "nipreps/fmriprep", "project_version": "unknown"}
-
-
-Meaning = dict[str, Any]
-
-
-def same(meaning: Meaning) -> Meaning:
-    """The crumb was right; the defect lies in how the original met the answer."""
-    return meaning
-
-
-def without(part: str, name: str) -> Callable[[Meaning], Meaning]:
-    """One field less."""
-
-    def repair(meaning: Meaning) -> Meaning:
-        rest = {key: value for key, value in meaning[part].items() if key != name}
-        return recorded.normal({**meaning, part: rest})
-
-    return repair
-
-
-def with_(part: str, **values: Any) -> Callable[[Meaning], Meaning]:
-    """Other values in some fields."""
-    return lambda meaning: {**meaning, part: {**meaning.get(part, {}), **values}}
-
-
-def like(number: int) -> Callable[[Meaning], Meaning]:
-    """Nothing usable was recorded; the crumb is that of another exchange."""
-    return lambda _: recorded.recorded_meaning(VECTORS[number]["request"])
-
-
-REPAIRS: dict[int, Callable[[Meaning], Meaning] | None] = {
-    7: without("proc", "status"),  # an unknown word is left out, not sent to be refused
-    8: without("proc", "status"),  # None is no word
-    11: with_("ctx", is_ci=True),  # a word becomes a truth value
-    15: with_("proc", error_desc="a\N{REPLACEMENT CHARACTER}b"),
-    16: None,  # shortened: test_long_texts_are_shortened
-    17: with_("proc", error_desc="5"),  # a text is a text
-    19: lambda _: without("ctx", "container")(like(1)({})),  # nothing can close the argument list
-    21: lambda _: {**like(1)({}), "language_version": "0.0.0"},  # what the schema demands is there
-    23: same,
-    33: same,
-    37: same,
-    38: same,
-    39: same,
-    41: like(22),  # the request is made, kept and sent later
-    42: None,  # test_an_endpoint_is_checked_when_it_is_named
-    43: None,
-    71: with_("proc", status="C"),
-    78: with_("proc", error_desc="a\N{REPLACEMENT CHARACTER}b"),
-    79: None,
-    80: with_("proc", error_desc="2"),
-    82: None,  # test_a_user_id_that_is_no_uuid_becomes_one
-    83: same,  # but for the target, below
-    87: same,
-    96: same,
-    100: same,
-    101: same,
-    102: like(68),
-}
 
 
 @pytest.mark.parametrize("number", [param for param in of("repaired crumb") if REPAIRS[param.values[0]]])

@@ -347,15 +347,25 @@ class Recorder:
         return self.journal.write(line)
 
     def event(
-        self, subject: Subject, fields: Mapping[str, Any], *, message: str = "", outcome: Outcome | None = None
-    ) -> None:
-        """Write an event of *subject* that happens now, and emit it on the host's logger. Never raises."""
-        time_ns = time.time_ns()
+        self,
+        subject: Subject,
+        fields: Mapping[str, Any],
+        *,
+        message: str = "",
+        outcome: Outcome | None = None,
+        error_type: str = "",
+    ) -> bool:
+        """Write an event of *subject* that happens now, and emit it on the host's logger. Never raises.
+
+        Returns:
+            Whether it was written; one that was not is counted.
+        """
+        time_ns, written = time.time_ns(), False
         with guard("event"):
             if not self.page[0]:
                 self._forked()
             if not subject.meter.admit(time.monotonic_ns()):
-                return
+                return False
             enclosing = self.current.get()
             ids = self.bits(192) if enclosing is None else enclosing >> 64 << 64 | self.bits(64)
             count = 1 + subject.meter.take()
@@ -368,6 +378,7 @@ class Recorder:
                     parent="" if enclosing is None else f"{enclosing & 0xFFFFFFFFFFFFFFFF:016x}",
                     extra=dict(fields),
                     outcome=outcome,
+                    error_type=error_type,
                     message=message,
                     count=count,
                 ),
@@ -377,6 +388,7 @@ class Recorder:
         with guard("host event"):
             extra = {**subject.project.extra, **subject.extra, **fields}
             subject.project.host.emit(subject.name, subject.event_attributes(), extra, time_ns=time_ns)
+        return written
 
     def flush_counts(self) -> int:
         """Write a line for each subject with uses that no line carries yet; return how many uses they were."""

@@ -23,6 +23,8 @@ from footfall.instrumentation.recorder import Use
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from footfall.instrumentation.recorder import Recorder
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 Begin = Callable[[], "Use | None"]
@@ -61,13 +63,13 @@ class Run:
     def __call__(self, function: F) -> F:
         """Return *function* with a run around each of its calls."""
         self._claimed = True
-        begin, rest_of_process = self._begin, self._rest_of_process
+        another = self._another
 
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
-                with Run(begin, rest_of_process):
+                with another():
                     return await function(*args, **kwargs)
 
             return run_async  # type: ignore[return-value]  # same signature, by functools.wraps
@@ -77,7 +79,7 @@ class Run:
             @functools.wraps(function)
             def run_generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
                 generator: Generator[Any, Any, Any] = function(*args, **kwargs)
-                this = Run(begin, rest_of_process)
+                this = another()
                 this.start()  # never attached: between two items the consumer is not inside the run
                 try:
                     result = yield from generator
@@ -91,7 +93,7 @@ class Run:
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with Run(begin, rest_of_process):
+            with another():
                 return function(*args, **kwargs)
 
         return run  # type: ignore[return-value]  # same signature, by functools.wraps
@@ -106,6 +108,16 @@ class Run:
         """Whether it is known which of the three it is."""
         return self._claimed
 
+    def is_under_way(self, recorder: Recorder) -> bool:
+        """Whether it began in *recorder*, in this process, and has not ended."""
+        use = self._use
+        return use is not None and use.recorder is recorder and recorder.page is use.page and bool(use.page[0])
+
+    def keep(self) -> None:
+        """Be the rest of the process from now on: what a plain call becomes, told at once."""
+        if not self._claimed:
+            self._rest_of_process(self)
+
     def start(self) -> None:
         """Begin now. Only needed where the object is kept and neither a block nor a decorator."""
         if not self._claimed:
@@ -117,6 +129,10 @@ class Run:
         use, self._use = self._use, None
         if use is not None:
             use.finish(exception)
+
+    def _another(self) -> Run:
+        """Return a further run of the same kind, for one call of a decorated function."""
+        return Run(self._begin, self._rest_of_process)
 
 
 class ExitStatus:

@@ -11,7 +11,9 @@ are shortened instead of lost, and every answer counts.
     COUNT   left out: migas has no word for uses without detail
 
 An extra field ``migas.<field>`` replaces a field of the crumb, None there removes it, and a name in `Usage.drop`
-removes it whatever else says.
+removes it whatever else says. Three more of them are about the crumb as a whole: ``migas.wait`` true asks a REST server
+to store this one before it answers, ``migas.in_order`` true sends it after all earlier ones of its process that say so,
+and with ``migas.start`` false the server is told of a run's end only.
 """
 
 from __future__ import annotations
@@ -53,6 +55,7 @@ _VARIABLES: Final[Mapping[str, str]] = {
     "q": "proc",
 }
 
+_WAITING: Final = "/api/breadcrumb?wait=true"
 _CONTEXT: Final = ("user_id", "session_id", "user_type", "platform", "container", "is_ci")
 _PROCESS: Final = ("status", "status_desc", "error_type", "error_desc")
 _CUT_FIRST_TO_LAST: Final = ("error_desc", "status_desc", "error_type")
@@ -83,7 +86,8 @@ class MigasWire:
             msg = f"migas: wait {wait!r} must be true or false"
             raise ConfigurationError(msg)
         self.dialect: Dialect = dialect
-        self.path = "/graphql" if dialect == "graphql" else "/api/breadcrumb?wait=true" if wait else "/api/breadcrumb"
+        self.path = "/graphql" if dialect == "graphql" else _WAITING if wait else "/api/breadcrumb"
+        self._may_wait = dialect == "rest"
 
     def base_url(self, endpoint: str) -> str:
         """Return *endpoint* without final slashes and without one final ``/graphql``, as in old settings."""
@@ -102,7 +106,8 @@ class MigasWire:
                 bodies[content] = None if crumb is None else fit(crumb, self.dialect)
             body = bodies[content]
             if body is not None:
-                requests.append(self._request(body, key=_key(usage), order_key=_order_key(usage)))
+                path = _WAITING if self._may_wait and usage.extra.get("migas.wait") is True else self.path
+                requests.append(self._request(body, path=path, key=_key(usage), order_key=_order_key(usage)))
         return requests
 
     def judge(self, response: Response) -> Verdict:
@@ -130,11 +135,11 @@ class MigasWire:
                 del process[key]
         crumb = {**crumb, "proc": process}
         key = hashlib.sha256(f"{request.idempotency_key}:half".encode()).hexdigest()[:32]
-        return [self._request(fit(crumb, self.dialect), key=key, order_key=request.order_key)]
+        return [self._request(fit(crumb, self.dialect), path=request.path, key=key, order_key=request.order_key)]
 
-    def _request(self, body: bytes, *, key: str, order_key: str) -> Request:
+    def _request(self, body: bytes, *, path: str, key: str, order_key: str) -> Request:
         return Request(
-            path=self.path,
+            path=path,
             body=body,
             content_type=CONTENT_TYPE,
             idempotency_key=key,
@@ -149,6 +154,8 @@ def crumb_of(usage: Usage) -> dict[str, Any] | None:
     """
     project = fields.project(usage.project)
     if project is None or usage.kind is Kind.COUNT:
+        return None
+    if usage.kind is Kind.START and usage.extra.get("migas.start") is False:
         return None
     values = fields.derived(usage)
     values.update((key, value) for key, value in usage.of_wire("migas").items() if key in values)
@@ -257,4 +264,6 @@ def _order_key(usage: Usage) -> str:
     The server knows arrival times only, and its dashboard takes the last crumb of a session as its status. Whether an
     END had a START cannot be seen from the END, so each END has the key; alone under it, it waits for nobody.
     """
+    if usage.extra.get("migas.in_order") is True and usage.session_id:
+        return usage.session_id
     return usage.trace_id + usage.span_id if usage.kind in {Kind.START, Kind.END} else ""
