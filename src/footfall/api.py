@@ -29,6 +29,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DRAIN_SECONDS: Final = 10.0
 
+_DOORS: Final = frozenset({__name__, "footfall.distro", "opentelemetry.instrumentation.instrumentor"})
+"""Modules between a caller and what is done for it."""
+
 
 def instrument(
     project: str | None = None,
@@ -67,34 +70,7 @@ def instrument(
         ConfigurationError: Something given is wrong; the message names it, and file and line where there are some.
         UnsafeFileError, OSError: The registry cannot be read.
     """
-    return instrument_for(
-        calling_module(),
-        project,
-        version=version,
-        registry=registry,
-        send_to=send_to,
-        extra=extra,
-        consent=consent,
-        ci=ci,
-        tracer_provider=tracer_provider,
-        logger_provider=logger_provider,
-    )
-
-
-def instrument_for(
-    caller: str,
-    project: str | None = None,
-    *,
-    version: str | None = None,
-    registry: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-    send_to: Sequence[Destination] | None = None,
-    extra: Mapping[str, Any] | None = None,
-    consent: Consent | None = None,
-    ci: OnCi | None = None,
-    tracer_provider: TracerProvider | None = None,
-    logger_provider: LoggerProvider | None = None,
-) -> str:
-    """Do as `instrument` for module *caller*, whose project it is where nobody says, and beside which paths begin."""
+    caller = calling_module()
     packages = frozenset({caller.partition(".")[0]} - {"__main__", ""})
     here = runtime.current()
     no = here.refusal(project or "")
@@ -200,11 +176,11 @@ def drain(timeout_seconds: float = DRAIN_SECONDS) -> Ledger:
 
 
 def calling_module() -> str:
-    """Return the name of the module that called the function that asks: whose project it is, when nobody says."""
+    """Return the name of the module that came in by a door of ours: whose project it is, when nobody says."""
     frame = inspect.currentframe()
-    public = frame.f_back if frame is not None else None
-    caller = public.f_back if public is not None else None
-    return str(caller.f_globals.get("__name__", "")) if caller is not None else ""
+    while frame is not None and frame.f_globals.get("__name__") in _DOORS:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
 
 
 def _read(

@@ -50,10 +50,9 @@ class FootfallInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # see the i
         The auto loader calls once more after a configuration file did. That call has nothing to add, and what the file
         asked for, be it that nothing works, stands.
         """
-        kwargs["caller"] = api.calling_module()
         if not self.is_instrumented_by_opentelemetry:
             super().instrument(**kwargs)
-        elif kwargs.keys() != {"caller", "skip_dep_check"}:
+        elif kwargs.keys() != {"skip_dep_check"}:
             with guard("instrument"):
                 self._instrument(**kwargs)
 
@@ -61,16 +60,15 @@ class FootfallInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # see the i
         # The base class takes these out, but not from a second call.
         kwargs.pop("skip_dep_check", None)
         kwargs.pop("raise_exception_on_conflict", None)
-        caller = str(kwargs.pop("caller", ""))
         with guard("instrument"):
             here = runtime.current()
             if here.refusal() or declarative.is_disabled(NAME, here.environ):
                 return
             providers = {name: kwargs.pop(name, None) for name in PROVIDERS}
-            if caller.startswith(declarative.CALLER):
+            if api.calling_module().startswith(declarative.CALLER):
                 declarative.instrument(kwargs, here, providers)
             elif kwargs:
-                _given(caller, kwargs, providers)
+                _given(kwargs, providers)
             else:
                 _discovered(providers)
                 _configured(providers)
@@ -103,12 +101,12 @@ def door(signal: str, project: object, unknown: Mapping[str, object]) -> Door:
     return Door(_record, [str(each) for each in declarative.as_list(project)])
 
 
-def _given(caller: str, options: dict[str, Any], providers: Mapping[str, Any]) -> None:
+def _given(options: dict[str, Any], providers: Mapping[str, Any]) -> None:
     unknown = options.keys() - OPTIONS
     if unknown:
         trouble.note("instrument", "footfall: instrument() has no option %s; left out", ", ".join(sorted(unknown)))
     try:
-        api.instrument_for(caller, **{name: options[name] for name in options.keys() & OPTIONS}, **providers)
+        api.instrument(**{name: options[name] for name in options.keys() & OPTIONS}, **providers)
     except (FootfallError, OSError) as error:
         trouble.note("instrument", "footfall: %s", error)
 
