@@ -240,6 +240,8 @@ def _scrubbed(fields: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     import msgspec  # noqa: PLC0415
 
-    from footfall.scrub import scrub  # noqa: PLC0415
+    from footfall.scrub import FAILED, scrub  # noqa: PLC0415
 
-    return msgspec.convert(scrub(dict(fields)), dict[str, Any])
+    found = scrub(dict(fields))
+    # Where the scrubber failed, all it returns is a text that says so: the caller must not hear of it.
+    return msgspec.convert(found, dict[str, Any]) if isinstance(found, dict) else {"fields": FAILED}

@@ -21,7 +21,7 @@ from footfall.destination import is_address, is_loopback
 from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.ledger import Ledger
 from footfall.resource import ci, container
-from footfall.status import read_status
+from footfall.status import last_status, read_status
 
 if TYPE_CHECKING:
     from footfall.delivery import Delivery
@@ -87,17 +87,23 @@ class Background:
             self._thread = thread
 
     def drain(self, places: Places, timeout_seconds: float) -> Ledger:
-        """Deliver in the calling thread until nothing is pending, waiting for the outbox where another holds it."""
+        """Deliver in the calling thread until nothing is pending, waiting for the outbox where another holds it.
+
+        Where the outbox cannot be used, the books are the last that are known.
+        """
         with self.loading:
             from footfall.delivery import current_status  # noqa: PLC0415  a recording process need not load it
 
         deadline = time.monotonic() + timeout_seconds
         while True:
-            with self._step:
-                delivery = self._open(places)
-                if delivery is not None:
-                    return delivery.drain(timeout_seconds=max(0.0, deadline - time.monotonic()))
-            status = current_status(places, self._runtime.settings)
+            status = None
+            with guard("drain"):
+                with self._step:
+                    delivery = self._open(places)
+                    if delivery is not None:
+                        return delivery.drain(timeout_seconds=max(0.0, deadline - time.monotonic()))
+                status = current_status(places, self._runtime.settings)
+            status = status or last_status(places)
             if not status.ledger.pending or time.monotonic() >= deadline:
                 return status.ledger
             time.sleep(0.05)

@@ -24,9 +24,9 @@ from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.export.intake import Intake
 from footfall.ledger import Ledger
 from footfall.outbox.store import Outbox
-from footfall.places import Places, adopt, discard, is_alive, write_private
+from footfall.places import GONE_SECONDS, Places, adopt, discard, is_alive, private_directory, write_private
 from footfall.settings import Settings
-from footfall.status import Status, read_status, unread_records
+from footfall.status import Status, last_status, unread_records
 from footfall.version import VERSION
 from footfall.wire.base import Wire
 from footfall.wire.load import installed, load
@@ -47,6 +47,7 @@ class Delivery:
         transport: The way to the servers; default: HTTP.
         is_alive: Says whether a process id with that start time lives; default: of this machine.
         loading: Held while modules are imported that only some destinations need (`background.Background.loading`).
+        keep_seconds: How long nothing must have been written to a finished journal before it is removed.
 
     Raises:
         OutboxBusyError: Another process delivers.
@@ -62,9 +63,12 @@ class Delivery:
         transport: Transport | None = None,
         is_alive: Callable[[int, str], bool] = is_alive,
         loading: contextlib.AbstractContextManager[Any] | None = None,
+        keep_seconds: float = 0.0,
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
+        with contextlib.suppress(OSError):  # then opening says why
+            private_directory(places.outbox)  # somebody removed it under a running process (reliability.md D3)
         self.outbox = Outbox.open(
             places.outbox / OUTBOX_NAME,
             clock=self.clock,
@@ -77,7 +81,14 @@ class Delivery:
         self._choice = Watch(places.config)
         self._obeyed: Choice | None = None
         self._obeyed_ns = 0
-        self.intake = Intake(places.journal, self.outbox, wires=self._wire, is_alive=is_alive, choice=self._choice)
+        self.intake = Intake(
+            places.journal,
+            self.outbox,
+            wires=self._wire,
+            is_alive=is_alive,
+            choice=self._choice,
+            keep_seconds=keep_seconds,
+        )
         self.courier = Courier(
             self.outbox,
             transport=transport or self._http,
@@ -186,7 +197,8 @@ def deliver_for_others(
 ) -> Iterator[tuple[str, Ledger]]:
     """Deliver what machines that are gone left on a shared file system; yield name and books of each.
 
-    A directory in which nothing is left is removed; another is tried again the next time.
+    A directory in which nothing is left, and to which nobody wrote for two days, is removed; another is looked at again
+    the next time.
 
     Args:
         places: Our own.
@@ -194,9 +206,15 @@ def deliver_for_others(
         deadline: Monotonic seconds.
         transport: The way to the servers; default: HTTP.
     """
-    for left in adopt(places, now=time.time()):
+    for left in adopt(places):
         try:
-            delivery = Delivery(left, settings, transport=transport, is_alive=lambda _pid, _started: False)
+            delivery = Delivery(
+                left,
+                settings,
+                transport=transport,
+                is_alive=lambda _pid, _started: False,
+                keep_seconds=GONE_SECONDS,
+            )
         except (OutboxError, OSError) as error:  # busy, damaged beyond reading, or taken over by a third machine
             trouble.hidden("adopted outbox", error)
             continue
@@ -253,6 +271,4 @@ def current_status(places: Places, settings: Settings) -> Status:
             return msgspec.structs.replace(delivery.status(), ledger=delivery.ledger())
         finally:
             delivery.close()
-    last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
-    unread = unread_records(places.journal, last.offsets)
-    return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))
+    return last_status(places)

@@ -47,6 +47,13 @@ def read_status(places: Places) -> Status | None:
         return None
 
 
+def last_status(places: Places) -> Status:
+    """Return the last status that a delivering process wrote, with what journals hold beyond it; never raises."""
+    last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
+    unread = unread_records(places.journal, last.offsets)
+    return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))
+
+
 def unread_records(directory: Path, offsets: Mapping[str, int]) -> int:
     """Return how many records the sendable journals of *directory* hold beyond *offsets*."""
     unread = 0

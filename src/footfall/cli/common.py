@@ -14,7 +14,7 @@ from footfall.errors import FootfallError
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, is_alive
 from footfall.settings import Settings
-from footfall.status import Status, read_status, unread_records
+from footfall.status import Status, last_status, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,18 +72,11 @@ def figures(at: Here) -> tuple[Status, str]:
     if at.places is None:
         return Status(time_ns=0, pid=0, ledger=Ledger()), "nobody, footfall is off"
     if not at.decision.records:
-        return _last(at.places), "nobody from here, footfall is off"
+        return last_status(at.places), "nobody from here, footfall is off"
     from footfall.delivery import current_status  # SQLite and HTTP: not for those who are off
 
     status = current_status(at.places, at.settings)
     return status, "nobody right now" if status.pid == os.getpid() else deliverer(at.places)
-
-
-def _last(places: Places) -> Status:
-    """Return the last figures that a delivering process wrote, with what journals hold beyond them."""
-    last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
-    unread = unread_records(places.journal, last.offsets)
-    return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))
 
 
 def deliverer(places: Places) -> str:

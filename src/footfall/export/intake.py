@@ -89,6 +89,8 @@ class Intake:
         is_alive: Says whether a process id with that start time lives on this machine.
         choice: What the user said for good; a record it does not allow is counted `opted_out`, and no request is made
             of it (reliability.md S15).
+        keep_seconds: How long nothing must have been written to a finished journal before it is removed, and the runs
+            that it leaves open count as killed.
     """
 
     def __init__(
@@ -99,12 +101,14 @@ class Intake:
         wires: Callable[[Destination], Wire],
         is_alive: Callable[[int, str], bool],
         choice: Callable[[], Choice] = Choice,
+        keep_seconds: float = 0.0,
     ) -> None:
         self._directory = directory
         self._keeper = keeper
         self._wires = wires
         self._is_alive = is_alive
         self._choice = choice
+        self._keep_seconds = keep_seconds
         self._readers: dict[str, JournalReader] = {}
 
     def run(self, *, keep_going: Callable[[], bool] = lambda: True) -> int:
@@ -147,7 +151,7 @@ class Intake:
                 offset = chunk.offset
                 if chunk.at_end or not keep_going():
                     break
-            if done and chunk.at_end:
+            if done and chunk.at_end and time.time() - path.stat().st_mtime >= self._keep_seconds:
                 self._finish(path, reader, offset)
         except OSError as error:
             trouble.hidden("read journal", error)

@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from footfall import scrub
 from footfall.journal import lines
-from footfall.scrub import scrub, scrub_text
 from footfall.usage import Kind, Outcome, Usage
-
-_TRACE_DIGITS = 32
 
 
 def as_record(usage: Usage, *, function: int, bits: Callable[[int], int]) -> lines.AnyRecord:
@@ -27,13 +25,15 @@ def as_record(usage: Usage, *, function: int, bits: Callable[[int], int]) -> lin
     ids, parent = usage.trace_id + usage.span_id, usage.parent_span_id
     if usage.kind in {Kind.EVENT, Kind.COUNT}:
         ids, parent = f"{usage.trace_id or f'{bits(128):032x}'}{bits(64):016x}", usage.span_id
+    extra = scrub.scrub(dict(usage.extra))
     common: dict[str, Any] = {
         "function": function,
         "time_ns": usage.time_ns,
         "ids": ids,
         "parent": parent,
-        "arguments": scrub(dict(usage.arguments)),
-        "extra": scrub(dict(usage.extra)),
+        # Names of arguments do not count: a registry named them.
+        "arguments": {name: scrub.scrub(value) for name, value in usage.arguments.items()},
+        "extra": extra if isinstance(extra, dict) else {},  # what could not be scrubbed is dropped
     }
     match usage.kind:
         case Kind.START:
@@ -44,7 +44,7 @@ def as_record(usage: Usage, *, function: int, bits: Callable[[int], int]) -> lin
             return lines.Event(
                 outcome=usage.outcome,
                 error_type=usage.error_type,
-                message=scrub_text(usage.message),
+                message=scrub.scrub_text(usage.message),
                 count=usage.count,
                 **common,
             )

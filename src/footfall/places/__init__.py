@@ -4,7 +4,7 @@
 the only ways footfall makes or trusts files (`files`); `is_alive` and its companions name processes (`processes`).
 """
 
-from footfall.places.adoption import adopt, discard
+from footfall.places.adoption import GONE_SECONDS, adopt, discard
 from footfall.places.files import (
     current_uid,
     open_private,
@@ -17,6 +17,7 @@ from footfall.places.layout import Places, config_directory, find
 from footfall.places.processes import boot_id, host_name, host_name_digest, is_alive, process_start
 
 __all__ = [
+    "GONE_SECONDS",
     "Places",
     "adopt",
     "boot_id",

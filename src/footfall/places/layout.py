@@ -22,6 +22,7 @@ network file system, and one read of the mount table. A dead mount costs at most
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -213,7 +214,9 @@ def _prepare(
         return str(error)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         return f"{state}: {getattr(error, 'strerror', None) or error}"
-    if (make or journal.is_dir()) and not os.access(journal, os.W_OK | os.X_OK):
+    # With the effective ids, as all else here: a program that runs as another user than the one who started it.
+    writable = functools.partial(os.access, effective_ids=os.access in os.supports_effective_ids)
+    if (make or journal.is_dir()) and not writable(journal, os.W_OK | os.X_OK):
         return f"{journal}: not writable"
     return Places(
         state=state,
