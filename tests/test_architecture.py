@@ -19,7 +19,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
             {"registry", "resource", "consent", "wire", "journal", "outbox"},
             {"instrumentation", "export", "courier", "gateway"},
             {"status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime"},
-            {"distro", "facade", "cli", "ipython", "testing", "api", "__main__"},
+            {"distro", "distro_logs", "declarative", "facade", "cli", "ipython", "testing", "api", "__main__"},
         ),
     )
 )
@@ -36,7 +36,17 @@ ALLOWED_NEIGHBOURS = frozenset({("outbox", "wire.base")})
 """`Request`, `Response` and `Verdict` are what an outbox keeps and a courier carries."""
 
 INSIDE_TOP = frozenset(
-    {("distro", "api"), ("facade", "api"), ("ipython", "api"), ("cli", "api"), ("__main__", "cli"), ("cli", "testing")}
+    {
+        ("distro", "api"),
+        ("distro", "declarative"),
+        ("declarative", "api"),
+        ("distro_logs", "distro"),
+        ("facade", "api"),
+        ("ipython", "api"),
+        ("cli", "api"),
+        ("__main__", "cli"),
+        ("cli", "testing"),
+    }
 )
 """In the top row: several doors to the same public functions; and ``footfall demo`` shows them against the sink."""
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from footfall.api import drain, event, instrument, register, track, uninstrument
     from footfall.destination import Destination
     from footfall.distro import FootfallInstrumentor, FootfallSpanExporter
+    from footfall.distro_logs import FootfallLogExporter
     from footfall.errors import FootfallError
     from footfall.version import VERSION as __version__  # noqa: N811  the name that tools ask for
     from footfall.wire.destinations import Migas, Otlp
@@ -18,6 +19,7 @@ __all__ = [
     "Destination",
     "FootfallError",
     "FootfallInstrumentor",
+    "FootfallLogExporter",
     "FootfallSpanExporter",
     "Migas",
     "Otlp",
@@ -34,6 +36,7 @@ _HOMES = {
     "Destination": "footfall.destination",
     "FootfallError": "footfall.errors",
     "FootfallInstrumentor": "footfall.distro",
+    "FootfallLogExporter": "footfall.distro_logs",
     "FootfallSpanExporter": "footfall.distro",
     "Migas": "footfall.wire.destinations",
     "Otlp": "footfall.wire.destinations",

@@ -29,6 +29,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DRAIN_SECONDS: Final = 10.0
 
+_DOORS: Final = frozenset({__name__, "footfall.distro", "opentelemetry.instrumentation.instrumentor"})
+"""Modules between a caller and what is done for it."""
+
 
 def instrument(
     project: str | None = None,
@@ -67,7 +70,7 @@ def instrument(
         ConfigurationError: Something given is wrong; the message names it, and file and line where there are some.
         UnsafeFileError, OSError: The registry cannot be read.
     """
-    caller = _calling_module()
+    caller = calling_module()
     packages = frozenset({caller.partition(".")[0]} - {"__main__", ""})
     here = runtime.current()
     no = here.refusal(project or "")
@@ -159,7 +162,7 @@ def event(name: str, /, *, project: str | None = None, **fields: Any) -> None:
     here = runtime.current()
     if not here.projects:
         return
-    package = _calling_module().partition(".")[0]
+    package = calling_module().partition(".")[0]
     known = here.project_of(package) if project is None else here.projects.get(project)
     if known is None:
         trouble.note("event", "footfall: event %r belongs to no instrumented project; pass project=", name)
@@ -172,12 +175,12 @@ def drain(timeout_seconds: float = DRAIN_SECONDS) -> Ledger:
     return runtime.current().drain(timeout_seconds)
 
 
-def _calling_module() -> str:
-    """Return the name of the module that called the public function: whose project it is, when nobody says."""
+def calling_module() -> str:
+    """Return the name of the module that came in by a door of ours: whose project it is, when nobody says."""
     frame = inspect.currentframe()
-    public = frame.f_back if frame is not None else None
-    caller = public.f_back if public is not None else None
-    return str(caller.f_globals.get("__name__", "")) if caller is not None else ""
+    while frame is not None and frame.f_globals.get("__name__") in _DOORS:
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", "")) if frame is not None else ""
 
 
 def _read(
@@ -200,18 +203,30 @@ def _path(text: str, caller: str) -> Path:
     A relative path is one next to the calling module, never one of the working directory, where anybody may have laid a
     file (reliability.md S2); only where there is no module file, at a prompt, it is what the person there typed.
     """
-    package, colon, name = text.partition(":")
-    if colon and package.replace(".", "").isidentifier() and not Path(text).exists():
-        import importlib.util  # noqa: PLC0415
-
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            msg = f"registry={text!r}: there is no package {package!r}; write package:file.yaml, or a path"
-            raise ConfigurationError(msg)
-        return Path(next(iter(spec.submodule_search_locations))) / name
+    inside = package_file(text)
+    if inside is not None:
+        return inside
     path = Path(text)
     beside = getattr(sys.modules.get(caller), "__file__", None)
     return Path(beside).parent / path if beside else path
+
+
+def package_file(text: str) -> Path | None:
+    """Return the file that ``package:file`` names, or None where *text* has another form.
+
+    Raises:
+        ConfigurationError: There is no such package.
+    """
+    package, colon, name = text.partition(":")
+    if not colon or not package.replace(".", "").isidentifier() or Path(text).exists():
+        return None
+    import importlib.util  # noqa: PLC0415
+
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        msg = f"registry={text!r}: there is no package {package!r}; write package:file.yaml, or a path"
+        raise ConfigurationError(msg)
+    return Path(next(iter(spec.submodule_search_locations))) / name
 
 
 def _with(registry: Registry, **fields: Any) -> Registry:

@@ -60,6 +60,10 @@ OUTCOME: Final = "footfall.outcome"
 COUNT: Final = "footfall.count"
 ITEMS: Final = "footfall.items"
 RECORDED: Final = "footfall.recorded"
+START_EVENT: Final = "footfall.start"
+COUNT_EVENT: Final = "footfall.count"
+"""Event names of the log records that tell of starts and counts; an event has its own."""
+
 ARGUMENT_PREFIX: Final = "footfall.args."
 EXTRA_PREFIX: Final = "footfall.extra."
 

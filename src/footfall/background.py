@@ -228,7 +228,7 @@ class Background:
 
                 preload()
             try:
-                self._delivery = Delivery(places, self._runtime.settings)
+                self._delivery = Delivery(places, self._runtime.settings, loading=self.loading)
             except OutboxBusyError:
                 return None
             except OutboxError as error:

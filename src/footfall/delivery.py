@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -46,6 +46,7 @@ class Delivery:
         clock: Time.
         transport: The way to the servers; default: HTTP.
         is_alive: Says whether a process id with that start time lives; default: of this machine.
+        loading: Held while modules are imported that only some destinations need (`background.Background.loading`).
         keep_seconds: How long nothing must have been written to a finished journal before it is removed.
 
     Raises:
@@ -61,6 +62,7 @@ class Delivery:
         clock: Clock | None = None,
         transport: Transport | None = None,
         is_alive: Callable[[int, str], bool] = is_alive,
+        loading: contextlib.AbstractContextManager[Any] | None = None,
         keep_seconds: float = 0.0,
     ) -> None:
         self.places = places
@@ -74,7 +76,7 @@ class Delivery:
             max_bytes=settings.outbox_max_bytes,
             max_age_seconds=settings.outbox_max_age_seconds,
         )
-        self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION)
+        self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION, loading=loading)
         self._wires: dict[str, Wire] = {}
         self._choice = Watch(places.config)
         self._obeyed: Choice | None = None

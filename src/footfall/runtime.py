@@ -30,7 +30,6 @@ from footfall.instrumentation.host_spans import HostSpans
 from footfall.instrumentation.instrumentor import Instrumentor
 from footfall.instrumentation.recorder import ProjectState, Recorder, Subject, Use
 from footfall.instrumentation.run import ExitStatus, Run
-from footfall.journal import lines
 from footfall.journal.writer import Identity, Journal
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, process_start
@@ -39,12 +38,14 @@ from footfall.resource import ci, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
 from footfall.settings import Mode, Settings
-from footfall.usage import Outcome, Usage
+from footfall.usage import Kind, Usage
 from footfall.version import VERSION
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.trace import TracerProvider
+
+    from footfall.journal.lines import AnyRecord
 
 
 class Instrumented(msgspec.Struct, kw_only=True, eq=False):
@@ -201,31 +202,28 @@ class Runtime:
         with guard("event"):
             self.recorder.event(self.subject(known, name, start=False), fields)
 
-    def record(self, usage: Usage) -> bool:
-        """Write a use that came as a span; return whether its project is one of ours."""
+    def record(self, usage: Usage, as_record: Callable[..., AnyRecord]) -> bool:
+        """Write what came as a span or a log record; return whether its project is one of ours.
+
+        Args:
+            usage: What came.
+            as_record: `footfall.export.records.as_record`, which loads what only exporters need.
+        """
         known = self.projects.get(usage.project)
         if known is None:
-            trouble.note("export span", "footfall: a span names project %r, which is not instrumented", usage.project)
+            if not self.refusal(usage.project):
+                trouble.note("export", "footfall: what came names project %r, which is not instrumented", usage.project)
             return False
         subject = self.subject(
-            known, usage.name, start=False, version=usage.project_version, service=usage.service, is_function=True
+            known,
+            usage.name,
+            start=usage.kind in {Kind.START, Kind.END},  # an end by this door may be that of a start by it
+            version=usage.project_version,
+            service=usage.service,
+            is_function=usage.kind is not Kind.EVENT,
         )
-        return self.recorder.write_record(
-            subject,
-            lines.End(
-                function=self.recorder.number(subject),
-                time_ns=usage.time_ns,
-                ids=usage.trace_id + usage.span_id,
-                parent=usage.parent_span_id,
-                arguments=dict(usage.arguments),
-                extra=dict(usage.extra),
-                duration_ns=usage.duration_ns,
-                outcome=usage.outcome or Outcome.OK,
-                error_type=usage.error_type,
-                count=usage.count,
-                items=usage.items,
-            ),
-        )
+        number = self.recorder.number(subject)
+        return self.recorder.write_record(subject, as_record(usage, function=number, bits=self.recorder.bits))
 
     def subject(
         self,

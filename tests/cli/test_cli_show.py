@@ -9,8 +9,10 @@ from typing import Any
 from clihelp import delivering, footfall, record
 
 from footfall.testing.sink import Received, Sink
+from footfall.usage import Kind, Usage
 from footfall.wire import readable
 from footfall.wire.base import Request
+from footfall.wire.otlp import OtlpWire
 
 URL = "http://127.0.0.1:9"
 
@@ -123,6 +125,12 @@ def test_bodies_are_readable_or_bytes_and_always_harmless() -> None:
     assert of(b"\x0a", readable.PROTOBUF, "/v1/traces")[1] == "protobuf of an unknown kind"
     assert of(b"", readable.PROTOBUF, "/v1/traces") == (["{}"], "protobuf, shown as JSON")
     assert of(b"", readable.PROTOBUF, "/elsewhere")[1] == "protobuf of an unknown kind"
+    for signal, compression in (("traces", "gzip"), ("logs", "none")):
+        kind = Kind.END if signal == "traces" else Kind.EVENT
+        usage = Usage(project="a/b", name="step", kind=kind, trace_id="1" * 32, span_id="2" * 16, time_ns=1)
+        (call,) = OtlpWire(protocol="grpc", compression=compression).translate([usage])
+        (plain,) = OtlpWire(compression=compression).translate([usage])
+        assert readable.readable(call) == readable.readable(plain)
 
 
 def test_headers_say_how_long_the_body_is() -> None:

@@ -6,7 +6,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import footfall
-from footfall import Destination, FootfallError, FootfallInstrumentor, FootfallSpanExporter, Migas, Otlp
+from footfall import (
+    Destination,
+    FootfallError,
+    FootfallInstrumentor,
+    FootfallLogExporter,
+    FootfallSpanExporter,
+    Migas,
+    Otlp,
+)
 from footfall.testing import FakeClock, ScriptedTransport, SequentialIds, Sink, assert_ledger
 from footfall.wire.base import Request, Response, Verdict, Wire
 
@@ -16,6 +24,7 @@ def configure() -> str:
     destinations: list[Destination] = [
         Migas("https://migas.example.org"),
         Otlp("http://localhost:4318"),
+        Otlp("http://localhost:4317", protocol="grpc", compression="none"),
     ]
     try:
         reason: str = footfall.instrument(
@@ -113,7 +122,8 @@ def zero_code() -> None:
     """What OpenTelemetry's auto loader does."""
     FootfallInstrumentor().instrument(project="demo/lib")
     FootfallInstrumentor().uninstrument()
-    FootfallSpanExporter().shutdown()
+    FootfallSpanExporter(project="intake/intake-esm").shutdown()
+    FootfallLogExporter(project=["intake/intake-esm"]).shutdown()
 
 
 def speak(wire: Wire, response: Response) -> tuple[list[Request], Verdict]:

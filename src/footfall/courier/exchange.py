@@ -29,7 +29,7 @@ from urllib3.exceptions import EmptyPoolError, HTTPError, LocationValueError, SS
 from urllib3.util import Retry
 from urllib3.util.connection import create_connection
 
-from footfall.courier.route import Proxy, TlsError, origin
+from footfall.courier.route import Origin, Proxy, TlsError, origin
 from footfall.errors import TransportError
 from footfall.wire.base import Response
 
@@ -50,7 +50,9 @@ IDLE_CONNECTIONS: Final = 2
 IDLE_SECONDS: Final = 30.0
 """A connection that rested longer is not used again: servers and firewalls forget it without a word."""
 
-_PIECE_BYTES: Final = 16 * 1024  # a TLS record: `SSLSocket.sendall` grants the time-out to each anew
+PIECE_BYTES: Final = 16 * 1024
+"""Of a TLS record: `SSLSocket.sendall` grants the time-out to each anew."""
+
 _NO_DELAY: Final[list[tuple[int, int, int | bytes]]] = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
 _OPTIONS: Final[dict[str, Any]] = {
     "retries": Retry(total=False),
@@ -62,6 +64,9 @@ _OPTIONS: Final[dict[str, Any]] = {
 }
 _NETWORK: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, TimeoutError, ConnectionError)
 """What a bad network makes of a TLS handshake; its other errors are about trust or protocol."""
+
+FAILURES: Final = (HTTPError, OSError, http.client.HTTPException, ValueError)
+"""What an exchange may raise. ValueError: names that IDNA cannot encode, headers that are none."""
 
 
 class _Exchange(threading.local):
@@ -132,18 +137,18 @@ class _Connection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         # urllib3's SOCKS support replaces this method too. Its own grants the time-out to each of a name's addresses.
-        failure = OSError("the name has no address")
+        trouble = OSError("the name has no address")
         for *_, place in socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM):
             try:
                 address = str(place[0]), self.port
                 sock = create_connection(address, _exchange.step_seconds(), socket_options=_NO_DELAY)
             except OSError as error:  # noqa: PERF203  each address may fail
-                failure = error
+                trouble = error
             else:
                 # What is left also bounds the TLS handshake, whose time-out holds for the whole of it.
                 sock.settimeout(_exchange.step_seconds())
                 return sock
-        raise failure
+        raise trouble
 
     def request(self, *arguments: Any, **keywords: Any) -> None:
         if self.sock is None:
@@ -163,9 +168,9 @@ class _Connection(HTTPConnection):
             self._gathered.append(bytes(data))
             return
         view = memoryview(data)
-        for start in range(0, len(view), _PIECE_BYTES):
+        for start in range(0, len(view), PIECE_BYTES):
             self.sock.settimeout(_exchange.left_seconds())
-            super().send(view[start : start + _PIECE_BYTES])
+            super().send(view[start : start + PIECE_BYTES])
 
 
 class _TlsConnection(_Connection, HTTPSConnection):
@@ -242,7 +247,7 @@ class Server:
         try:
             self._pool = manager.connection_from_url(base_url)
         except LocationValueError as error:
-            raise _failure([error], where=self._where, sent=False) from None
+            raise failure(error, None, where=self._where, sent=False) from None
         shelf = self._pool.pool
         assert shelf is not None  # noqa: S101  only of closed pools, and none is
         self._shelf: Shelf = shelf
@@ -285,14 +290,13 @@ class Server:
                 **_OPTIONS,
             )
             return _read(answer)
-        except (HTTPError, OSError, http.client.HTTPException, ValueError) as error:
-            # ValueError: names that IDNA cannot encode, headers that are none.
-            failure = _failure(list(_chain(error, outer)), where=self._where, sent=_exchange.sent)
+        except FAILURES as error:
+            trouble = failure(error, outer, where=self._where, sent=_exchange.sent)
         finally:
             _exchange.running = False
             self.tidy()
         # Outside the handler, so that no context carries the frames of urllib3 and the headers in them.
-        raise failure
+        raise trouble
 
     def tidy(self, keep: int = IDLE_CONNECTIONS) -> None:
         """Close connections that rested too long and, while nothing is sent, all but *keep*, the last used."""
@@ -347,7 +351,43 @@ def _chain(error: BaseException | None, outer: BaseException | None) -> Iterator
         error = error.__cause__ or error.__context__
 
 
-def _failure(chain: list[BaseException], *, where: str, sent: bool) -> TransportError:
+def connect(place: Origin, proxy: Proxy | None, *, connect_seconds: float, ends_at: float) -> socket.socket:
+    """Return a connection to *place* for another protocol, within the bounds of an exchange.
+
+    Args:
+        place: Its scheme does not matter: what is returned speaks no TLS yet.
+        proxy: Asked for a tunnel, or None for the direct way.
+        connect_seconds: Longest wait for a connection.
+        ends_at: When the exchange has to be over, on the monotonic clock.
+    """
+    _exchange.ends_at, _exchange.connect_seconds = ends_at, connect_seconds
+    _exchange.running = True
+    try:
+        if proxy is None:
+            connection = _Connection(place.host, place.port)
+        else:
+            connection = _Connection(proxy.host, proxy.port)
+            connection.set_tunnel(place.host, place.port, headers=dict(proxy.headers()))
+        connection.connect()
+        sock, connection.sock = connection.sock, None
+        return sock
+    finally:
+        _exchange.running = False
+
+
+def failure(error: BaseException, outer: BaseException | None, *, where: str, sent: bool) -> TransportError:
+    """Return what *error* means for a request.
+
+    Args:
+        error: One of `FAILURES`, with the chain of its causes.
+        outer: What the caller was handling when the exchange began; not one of the causes.
+        where: Host and port, for the message.
+        sent: Whether all of the request had been handed to the system.
+    """
+    if isinstance(error, TransportError):
+        return error
+    chain = list(_chain(error, outer))
+
     def met(*kinds: type[BaseException]) -> bool:
         return any(isinstance(error, kinds) for error in chain)
 

@@ -18,15 +18,22 @@ from __future__ import annotations
 import importlib
 import os
 import time
-from typing import TYPE_CHECKING, Protocol
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from footfall.courier.route import Origin, origin, proxy_for, system_proxies, tls_context
+from footfall.errors import TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from footfall.courier.exchange import Server
+    from footfall.courier.grpc import GrpcServer
     from footfall.wire.base import Request, Response
+
+GRPC: Final = "application/grpc"
+"""Requests whose content type begins so are calls of gRPC, over HTTP/2 (`grpc.py`)."""
 
 
 def preload() -> None:
@@ -54,9 +61,10 @@ class Transport(Protocol):
 
 
 class HttpTransport:
-    """Sends over kept-alive HTTP/1.1 connections. Safe for threads; opens nothing before the first `send`.
+    """Sends over kept-alive connections, HTTP/1.1 or, for gRPC, HTTP/2.
 
-    Redirects are not followed, cookies not kept, ``.netrc`` not read. A fork child starts with no connections.
+    Safe for threads; opens nothing before the first `send`. Redirects are not followed, cookies not kept, ``.netrc``
+    not read. A fork child starts with no connections.
 
     Args:
         connect_timeout_seconds: Longest wait for a connection, and again for the TLS handshake.
@@ -64,6 +72,7 @@ class HttpTransport:
         version: For ``User-Agent``.
         environ: Names certificate bundles (`route.tls_context`).
         proxies: Returns proxy URLs by scheme; asked once for each server. Default: as `requests` finds them.
+        loading: Held while what gRPC needs is imported, for forks to wait for.
     """
 
     def __init__(
@@ -74,14 +83,16 @@ class HttpTransport:
         version: str = "0",
         environ: Mapping[str, str] = os.environ,
         proxies: Callable[[], Mapping[str, str]] | None = None,
+        loading: AbstractContextManager[Any] | None = None,
     ) -> None:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._ca_file = ca_file
         self._environ = environ
         self._proxies = proxies
+        self._loading = loading or nullcontext()
         self._agent = f"footfall/{version}"
-        self._servers: dict[Origin, Server] = {}
-        self._by_url: dict[str, Server] = {}
+        self._servers: dict[tuple[Origin, bool], Server | GrpcServer] = {}
+        self._by_url: dict[tuple[str, bool], Server | GrpcServer] = {}
 
     def send(self, request: Request, *, base_url: str, headers: Mapping[str, str], timeout_seconds: float) -> Response:
         """Send *request* once; see `Transport.send`.
@@ -104,7 +115,8 @@ class HttpTransport:
             "Idempotency-Key": request.idempotency_key,
         }
         with suppress_instrumentation():
-            server = self._by_url.get(base_url) or self._server(base_url)
+            is_grpc = request.content_type.startswith(GRPC)
+            server = self._by_url.get((base_url, is_grpc)) or self._server(base_url, is_grpc)
             return server.send(request.method, base_url + request.path, request.body, (said, headers), ends_at=ends_at)
 
     def close(self) -> None:
@@ -116,18 +128,33 @@ class HttpTransport:
         """Return how many connections are open, in use or idle."""
         return sum(server.open_connections() for server in list(self._servers.values()))
 
-    def _server(self, base_url: str) -> Server:
-        from footfall.courier.exchange import Server  # noqa: PLC0415  loads urllib3
-
+    def _server(self, base_url: str, is_grpc: bool) -> Server | GrpcServer:
         place = origin(base_url)
-        if place not in self._servers:
+        if (place, is_grpc) not in self._servers:
+            with self._loading if is_grpc else nullcontext():
+                make = _grpc() if is_grpc else _http()
             proxy = proxy_for(place, self._proxies() if self._proxies else system_proxies(place))
             context = None
             if place.scheme == "https":
                 context = tls_context(ca_file=self._ca_file, environ=self._environ)
-            server = Server(base_url, proxy, context, self._connect_timeout_seconds)
+            server = make(base_url, proxy, context, self._connect_timeout_seconds)
             # By origin: two destinations on one host share its connections. Two threads may get here at once; the
             # pool of the second one is never used.
-            self._servers.setdefault(place, server)
-        server = self._by_url[base_url] = self._servers[place]
+            self._servers.setdefault((place, is_grpc), server)
+        server = self._by_url[base_url, is_grpc] = self._servers[place, is_grpc]
         return server
+
+
+def _http() -> type[Server]:
+    from footfall.courier.exchange import Server  # noqa: PLC0415  loads urllib3
+
+    return Server
+
+
+def _grpc() -> type[GrpcServer]:
+    try:
+        from footfall.courier.grpc import GrpcServer  # noqa: PLC0415  loads h2, which is an extra
+    except ImportError:
+        msg = "gRPC needs the package h2; run: pip install footfall[otlp]"
+        raise TransportError(msg, in_doubt=False) from None
+    return GrpcServer

@@ -14,7 +14,11 @@ from footfall import attributes
 from footfall.usage import Kind, Outcome, Usage
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
+
+_RESOURCE_KEYS: Final = frozenset(row.key for row in attributes.TABLE if row.where == "resource")
+_OUTCOMES: Final = frozenset(outcome.value for outcome in Outcome)
 
 INTERRUPTIONS: Final = frozenset({"KeyboardInterrupt", "BdbQuit", "CancelledError"})
 
@@ -30,8 +34,7 @@ def from_span(span: ReadableSpan) -> Usage | None:
     project = fields.get(attributes.PROJECT)
     if context is None or not isinstance(project, str) or span.start_time is None:
         return None
-    known = {row.key for row in attributes.TABLE if row.where == "resource"}
-    resource = {key: value for key, value in span.resource.attributes.items() if key in known}
+    resource = known_resource(span.resource)
     end_time = span.end_time or span.start_time
     return Usage(
         project=project,
@@ -46,8 +49,8 @@ def from_span(span: ReadableSpan) -> Usage | None:
         duration_ns=max(0, end_time - span.start_time),
         outcome=_outcome(span, fields),
         error_type=str(fields.get(attributes.ERROR_TYPE, "")),
-        arguments=_scrubbed(fields, attributes.ARGUMENT_PREFIX, by_name=False),
-        extra=_scrubbed(fields, attributes.EXTRA_PREFIX, by_name=True),
+        arguments=with_prefix(fields, attributes.ARGUMENT_PREFIX),
+        extra=with_prefix(fields, attributes.EXTRA_PREFIX),
         resource=resource,
         session_id=str(fields.get(attributes.SESSION_ID, "")),
         previous_session_id=str(fields.get(attributes.SESSION_PREVIOUS_ID, "")),
@@ -57,26 +60,27 @@ def from_span(span: ReadableSpan) -> Usage | None:
     )
 
 
-def _outcome(span: ReadableSpan, fields: Mapping[str, Any]) -> Outcome:
+def known_resource(resource: Resource) -> dict[str, Any]:
+    """Return what our own attribute table names of the host's *resource*."""
+    return {key: msgspec.to_builtins(value) for key, value in resource.attributes.items() if key in _RESOURCE_KEYS}
+
+
+def outcome_said(fields: Mapping[str, Any]) -> Outcome | None:
+    """Return the outcome that attributes name, or None."""
     said = fields.get(attributes.OUTCOME)
-    if said in {outcome.value for outcome in Outcome}:
-        return Outcome(said)
+    return Outcome(said) if said in _OUTCOMES else None
+
+
+def with_prefix(fields: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """Return the attributes whose name begins with *prefix*, without it."""
+    return {key[len(prefix) :]: msgspec.to_builtins(value) for key, value in fields.items() if key.startswith(prefix)}
+
+
+def _outcome(span: ReadableSpan, fields: Mapping[str, Any]) -> Outcome:
+    said = outcome_said(fields)
+    if said is not None:
+        return said
     if span.status.is_ok or span.status.is_unset:
         return Outcome.OK
     interrupted = fields.get(attributes.ERROR_TYPE) in INTERRUPTIONS
     return Outcome.INTERRUPTED if interrupted else Outcome.ERROR
-
-
-def _scrubbed(fields: Mapping[str, Any], prefix: str, *, by_name: bool) -> dict[str, Any]:
-    """Return the fields under *prefix* as if they had been told directly: anybody may make a span of our scope.
-
-    Args:
-        fields: Of a span.
-        prefix: Which of them; cut off.
-        by_name: Whether names count as well. Those of arguments do not: a registry named them.
-    """
-    from footfall.scrub import scrub  # noqa: PLC0415  most processes export no span of ours, and its patterns cost 25 ms
-
-    found = {key[len(prefix) :]: value for key, value in fields.items() if key.startswith(prefix)}
-    scrubbed = scrub(found) if by_name else {name: scrub(value) for name, value in found.items()}
-    return msgspec.convert(scrubbed, dict[str, Any]) if isinstance(scrubbed, dict) else {}

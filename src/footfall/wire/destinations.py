@@ -8,13 +8,15 @@ are one destination with one account.
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Literal, get_args
 
 from footfall.destination import Destination, InDoubt, check
-from footfall.errors import ConfigurationError
+from footfall.errors import ConfigurationError, NotOfferedError
 
 Dialect = Literal["rest", "graphql"]
 Compression = Literal["gzip", "none"]
+Protocol = Literal["http", "grpc"]
 
 
 def Migas(  # noqa: N802  reads as what it makes, like a class
@@ -54,23 +56,32 @@ def Otlp(  # noqa: N802  reads as what it makes, like a class
     *,
     credentials: str = "",
     insecure: bool = False,
+    protocol: Protocol = "http",
     compression: Compression = "gzip",
     in_doubt: InDoubt = "",
 ) -> Destination:
-    """Return an OTLP/HTTP receiver, such as an OpenTelemetry Collector, as destination.
+    """Return an OTLP receiver, such as an OpenTelemetry Collector, as destination.
 
     Args:
         endpoint: Base URL; a final ``/v1/traces`` or ``/v1/logs`` is cut off, for both are used.
         credentials: ``env:NAME`` or ``file:/path``, holding a header line such as ``Authorization: Bearer ...``.
         insecure: Allow plain http to another machine.
+        protocol: ``http``, or ``grpc``, which the extra ``otlp`` brings. Receivers have a port for each: 4318 and 4317.
         compression: Of bodies: ``gzip`` or ``none``.
         in_doubt: What to do after a request without an answer; "" retries.
 
     Raises:
         ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+        NotOfferedError: ``grpc`` without the extra.
     """
     _one_of("otlp", "compression", compression, get_args(Compression))
+    _one_of("otlp", "protocol", protocol, get_args(Protocol))
+    if protocol == "grpc" and importlib.util.find_spec("h2") is None:
+        msg = "otlp: protocol 'grpc' needs the package h2; run: pip install footfall[otlp]"
+        raise NotOfferedError(msg)
     options: dict[str, str | int | float | bool] = {} if compression == "gzip" else {"compression": compression}
+    if protocol != "http":
+        options["protocol"] = protocol
     return _checked("otlp", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
 
 

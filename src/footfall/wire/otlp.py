@@ -1,4 +1,4 @@
-"""Wire `otlp`: uses as OpenTelemetry spans and events, OTLP/HTTP with protobuf bodies (otel.md section 4).
+"""Wire `otlp`: uses as OpenTelemetry spans and events, protobuf bodies over HTTP or gRPC (otel.md section 4).
 
     END            a span, kind INTERNAL, named after the registered function or the run
     START, COUNT   a log record with event name ``footfall.start`` or ``footfall.count``
@@ -7,6 +7,9 @@
 They are built from `Usage` without a provider and encoded by OpenTelemetry's own encoder (`otlp_records`), so that no
 environment variable of the SDK (attribute limits, resource attributes) changes a byte. A span has no exception events,
 whose texts and stack traces would carry data (reliability.md S5).
+
+Over gRPC the same messages travel behind five bytes that say whether they are compressed, and how long they are; what
+comes back has been given the status of HTTP that means the same (`footfall.courier.grpc`), so `judge` knows one kind.
 
 An extra field ``otlp.<attribute>`` replaces an attribute, and None there removes it; fields addressed to other wires
 stay out. Attribute values are scalars or lists of one kind of scalar, and anything else goes as JSON.
@@ -40,6 +43,12 @@ CONTENT_TYPE: Final = "application/x-protobuf"
 TRACES_PATH: Final = "/v1/traces"
 LOGS_PATH: Final = "/v1/logs"
 
+GRPC_CONTENT_TYPE: Final = "application/grpc+proto"
+GRPC_PATH: Final[Mapping[str, str]] = {
+    TRACES_PATH: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+    LOGS_PATH: "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+}
+
 MAX_BYTES: Final = 4 * 2**20
 """Before compression; receivers commonly take that much, and count what they unpack."""
 
@@ -65,12 +74,15 @@ _SHAPE: Final[Mapping[str, tuple[Callable[[], Any], str, str, str]]] = {
     TRACES_PATH: (ExportTraceServiceRequest, "resource_spans", "scope_spans", "spans"),
     LOGS_PATH: (ExportLogsServiceRequest, "resource_logs", "scope_logs", "log_records"),
 }
+_SIGNAL: Final = {path: path for path in GRPC_PATH} | {path: signal for signal, path in GRPC_PATH.items()}
+_PREFIX_BYTES: Final = 5
 
 
 class OtlpWire:
-    """Spans and events for an OTLP/HTTP receiver.
+    """Spans and events for an OTLP receiver.
 
     Args:
+        protocol: ``http`` or ``grpc``.
         compression: Of bodies.
         max_bytes: Largest body before compression; a batch beyond it becomes several requests.
 
@@ -82,7 +94,16 @@ class OtlpWire:
     in_doubt: Literal["retry", "drop"] = "retry"
     batch_records: int = 512
 
-    def __init__(self, *, compression: Literal["gzip", "none"] = "gzip", max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        protocol: Literal["http", "grpc"] = "http",
+        compression: Literal["gzip", "none"] = "gzip",
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        if protocol not in ("http", "grpc"):
+            msg = f"otlp: protocol {protocol!r} is not offered; say 'http' or 'grpc'"
+            raise ConfigurationError(msg)
         if compression not in ("gzip", "none"):
             msg = f"otlp: compression {compression!r} is not offered; say 'gzip' or 'none'"
             raise ConfigurationError(msg)
@@ -90,6 +111,7 @@ class OtlpWire:
         if type(max_bytes) is not int or max_bytes < 1024:
             msg = f"otlp: max_bytes {max_bytes!r} must be a whole number of bytes, 1024 or more"
             raise ConfigurationError(msg)
+        self.protocol: Literal["http", "grpc"] = protocol
         self.compression: Literal["gzip", "none"] = compression
         self.max_bytes = max_bytes
 
@@ -132,7 +154,7 @@ class OtlpWire:
         for start, stop in ((0, count // 2), (count // 2, count)):
             body, taken = _take(request, start, stop)
             key = hashlib.sha256(f"{request.idempotency_key}:{start}-{stop}".encode()).hexdigest()[:32]
-            halves.append(self._request(request.path, body, key=key, records=taken))
+            halves.append(self._request(_SIGNAL[request.path], body, key=key, records=taken))
         return halves
 
     def _requests(self, path: str, batch: Sequence[Usage], encode: Callable[[Sequence[Usage]], bytes]) -> list[Request]:
@@ -146,10 +168,20 @@ class OtlpWire:
 
     def _request(self, path: str, body: bytes, *, key: str, records: int) -> Request:
         packed = self.compression == "gzip"
+        # No time in the header: the same uses must give the same bytes on every attempt.
+        message = gzip.compress(body, compresslevel=6, mtime=0) if packed else body
+        if self.protocol == "grpc":
+            return Request(
+                path=GRPC_PATH[path],
+                body=bytes([packed]) + len(message).to_bytes(_PREFIX_BYTES - 1, "big") + message,
+                content_type=GRPC_CONTENT_TYPE,
+                headers=(("grpc-encoding", "gzip"),) if packed else (),
+                idempotency_key=key,
+                records=records,
+            )
         return Request(
             path=path,
-            # No time in the header: the same uses must give the same bytes on every attempt.
-            body=gzip.compress(body, compresslevel=6, mtime=0) if packed else body,
+            body=message,
             content_type=CONTENT_TYPE,
             headers=(("content-encoding", "gzip"),) if packed else (),
             idempotency_key=key,
@@ -219,11 +251,13 @@ def _take(request: Request, start: int = 0, stop: int | None = None) -> tuple[by
 
     Groups that are left empty are left out. What cannot be read has no bytes and no records.
     """
-    message_type, groups_name, scopes_name, items_name = _SHAPE[request.path]
-    packed = ("content-encoding", "gzip") in request.headers
+    message_type, groups_name, scopes_name, items_name = _SHAPE[_SIGNAL[request.path]]
+    framed = request.content_type == GRPC_CONTENT_TYPE
+    content = request.body[_PREFIX_BYTES:] if framed else request.body
+    packed = ("grpc-encoding" if framed else "content-encoding", "gzip") in request.headers
     message: Any = message_type()
     try:
-        message.ParseFromString(gzip.decompress(request.body) if packed else request.body)
+        message.ParseFromString(gzip.decompress(content) if packed else content)
     except (DecodeError, OSError, EOFError, zlib.error):
         return b"", 0
     position = taken = 0

@@ -38,7 +38,7 @@ _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
 _MAX_TIME_NS: Final = 2**64 - 1
 
-EVENT_NAME: Final[Mapping[Kind, str]] = {Kind.START: "footfall.start", Kind.COUNT: "footfall.count"}
+EVENT_NAME: Final[Mapping[Kind, str]] = {Kind.START: names.START_EVENT, Kind.COUNT: names.COUNT_EVENT}
 """Event names of records that are no events; an event has its own."""
 
 # Extra fields for one wire are for that wire alone (`Usage.extra`).

@@ -1,7 +1,7 @@
 """Requests as text that a person can read, for ``footfall show`` and ``FOOTFALL=log``. Pure.
 
-Text is shown as it is. OTLP's protobuf, packed or not, becomes the JSON of its specification ("JSON Protobuf Encoding":
-ids in hexadecimal). What is neither is shown as bytes.
+Text is shown as it is. OTLP's protobuf, packed or not, over HTTP or gRPC, becomes the JSON of its specification ("JSON
+Protobuf Encoding": ids in hexadecimal). What is neither is shown as bytes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,21 @@ if TYPE_CHECKING:
     from footfall.wire.base import Request
 
 PROTOBUF: Final = "application/x-protobuf"
+GRPC: Final = "application/grpc"
+GRPC_PREFIX_BYTES: Final = 5
 MAX_UNPACKED_BYTES: Final = 16 * 2**20
 HEAD_BYTES: Final = 32
 LINE_CHARACTERS: Final = 116
 
+_TRACES: Final = ("opentelemetry.proto.collector.trace.v1.trace_service_pb2", "ExportTraceServiceRequest")
+_LOGS: Final = ("opentelemetry.proto.collector.logs.v1.logs_service_pb2", "ExportLogsServiceRequest")
 _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
-    "/v1/traces": ("opentelemetry.proto.collector.trace.v1.trace_service_pb2", "ExportTraceServiceRequest"),
-    "/v1/logs": ("opentelemetry.proto.collector.logs.v1.logs_service_pb2", "ExportLogsServiceRequest"),
+    "/v1/traces": _TRACES,
+    "/v1/logs": _LOGS,
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": _TRACES,
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": _LOGS,
 }
+_ENCODINGS: Final = frozenset({"content-encoding", "grpc-encoding"})
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
@@ -82,13 +89,17 @@ def url(request: Request, destination: Destination | None) -> str:
 def readable(request: Request) -> tuple[list[str], str]:
     """Return the body of *request* as lines of harmless text, and what was done to make it readable, or ""."""
     body, packed = request.body, ""
-    if any(name.lower() == "content-encoding" and value == "gzip" for name, value in request.headers):
+    if request.content_type.startswith(GRPC):
+        body = body[GRPC_PREFIX_BYTES:]
+    if any(
+        name.lower() in {"content-encoding", "grpc-encoding"} and value == "gzip" for name, value in request.headers
+    ):
         try:
             body = unpacked(body)
         except ValueError:
             return [hexadecimal(request.body)], "gzip that does not unpack"
         packed = f"gzip of {len(body)} bytes"
-    if request.content_type.startswith(PROTOBUF):
+    if request.content_type.startswith((PROTOBUF, GRPC)):
         message = parsed(request.path, body)
         if message is None:
             return [hexadecimal(body)], "; ".join(filter(None, (packed, "protobuf of an unknown kind")))
