@@ -186,4 +186,4 @@ def test_no_process_is_handed_one() -> None:
         if re.search(r"\b(subprocess\.|os\.(exec|spawn|posix_spawn|system|popen))", path.read_text(encoding="utf-8"))
     }
     assert starts.keys() == {"cli/doctor/child.py"}
-    assert '[sys.executable, "-c", _BOOT]' in starts["cli/doctor/child.py"]
+    assert '[sys.executable, "-c", _PROGRAM, os.pathsep.join(sys.path)]' in starts["cli/doctor/child.py"]
