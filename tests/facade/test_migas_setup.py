@@ -247,9 +247,8 @@ def test_other_destinations_of_the_project_hear_it_too(sink: Sink) -> None:
     received = requests_after(sink, before)
     records = [record for each in received if each.wire == "otlp" for record in each.records]
     events = [record for record in records if record["name"] == "breadcrumb"]
-    assert len(events) == 2
-    assert events[0]["attributes"]["footfall.outcome"] == "error"
-    assert events[0]["attributes"]["error.type"] == "ValueError"
+    told = [(each["attributes"].get("footfall.outcome"), each["attributes"].get("error.type")) for each in events]
+    assert sorted(told, key=str) == [("error", "ValueError"), (None, None)]  # to two addresses, in no order
     assert [record["name"] for record in records if record["type"] == "span"] == [PROJECT[0]]
     assert len([each for each in received if each.wire == "migas"]) == 4
     assert "alice" not in str(received)

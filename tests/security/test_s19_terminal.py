@@ -57,8 +57,8 @@ def test_what_waits_is_shown_harmlessly(capsys: pytest.CaptureFixture[str], foot
     harmless(shown)
 
 
-def quoting(chain: list[BaseException], *, where: str, sent: bool) -> TransportError:
-    return TransportError(f"{where}: {chain[-1]}", in_doubt=sent)
+def quoting(error: BaseException, outer: BaseException | None, *, where: str, sent: bool) -> TransportError:
+    return TransportError(f"{where}: {error} {error.__cause__} {error.__context__}", in_doubt=sent)
 
 
 def telling(self: Courier, lane: Any, leased: Any, response: Any, done: Any) -> None:
@@ -74,7 +74,7 @@ ODD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\nc4
 
 
 @rule(
-    without(exchange, "_failure", quoting),
+    without(exchange, "failure", quoting),
     without(Courier, "_answered", telling),
     without(logging.getLogger("urllib3.connection"), "filters", []),
 )
