@@ -1,8 +1,9 @@
-"""One simulated machine: ``python -m tests.filesystems.host NAME [local-locks] [no-route] COMMAND ...``.
+"""One simulated machine: ``python -m tests.filesystems.host NAME [local-locks|no-locks] [no-route] COMMAND ...``.
 
 Before footfall is loaded the machine gets a name and a boot id of its own, a table of mounts in which everything is
-NFS, and, as asked, locks that no other machine sees (as after a lost NFS lease, or with Lustre's ``localflock``) or no
-route to any server. Everything else is real: processes, files, renames, sockets.
+NFS, and, as asked, locks that no other machine sees (as after a lost NFS lease, or with Lustre's ``localflock``), no
+locks but in XDG_RUNTIME_DIR (Lustre without ``flock``), or no route to any server. Everything else is real: processes,
+files, renames, sockets.
 
 COMMAND is ``drive SCENARIO FIRST CALLS CONFIRM_FILE SINK_URL`` (scenarios of `tests.process.driver` and below), or one
 of footfall's own.
@@ -54,6 +55,18 @@ def keep_locks_to(name: str) -> None:
     locks.try_lock = try_lock
 
 
+def have_no_locks() -> None:
+    """Refuse all locks but those in XDG_RUNTIME_DIR, which is the machine's own."""
+    from footfall import locks
+
+    own, real = os.environ["XDG_RUNTIME_DIR"], locks.try_lock
+
+    def try_lock(fd: int) -> bool | None:
+        return real(fd) if os.readlink(f"/proc/self/fd/{fd}").startswith(own) else None
+
+    locks.try_lock = try_lock
+
+
 def unreachable(*_: object) -> None:
     raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
@@ -64,7 +77,8 @@ def become(name: str) -> None:
 
     layout.host_name = lambda: name
     layout.boot_id = lambda: BOOT
-    layout.mounts.table = lambda *_: NFS
+    own = os.environ.get("XDG_RUNTIME_DIR")
+    layout.mounts.table = lambda *_: NFS + (f"2 1 0:9002 / {own} rw - tmpfs tmpfs rw\n" if own else "")
 
 
 def pause(first: int, count: int) -> None:
@@ -79,11 +93,13 @@ def pause(first: int, count: int) -> None:
 
 def main() -> int:
     name, *rest = sys.argv[1:]
-    options = {"local-locks", "no-route"}
+    options = {"local-locks", "no-locks", "no-route"}
     wanted = {word for word in rest if word in options}
     rest = [word for word in rest if word not in options]
     if "local-locks" in wanted:
         keep_locks_to(name)
+    if "no-locks" in wanted:
+        have_no_locks()
     if "no-route" in wanted:
         socket.socket.connect = unreachable  # type: ignore[method-assign, assignment]
     become(name)

@@ -52,6 +52,29 @@ def test_nodes_without_a_route_are_delivered_by_the_login_node(cluster: Cluster)
     cluster.observation.assert_nothing_lost()
 
 
+def test_where_there_are_no_locks_one_process_delivers_all_the_same(cluster: Cluster) -> None:
+    """Lustre without flock: a file in a directory of the machine's own stands for the lock; killed ones are found."""
+    runtime = cluster.observation.directory / "runtime"
+    runtime.mkdir(mode=0o700)
+    extra = {**LEAVE, "XDG_RUNTIME_DIR": str(runtime)}
+    killed = cluster.drive("node-1", "run_until_killed", "no-locks", first=0, calls=10**6, **extra)
+    cluster.observation.wait_until_confirmed(20)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=GUARD_SECONDS)
+    cluster.run("node-1", "plain", "no-locks", first=10**7, **extra)
+    words = ("no-locks", "send", "--deadline", "20")
+    senders = [cluster.start("node-1", *words, XDG_RUNTIME_DIR=str(runtime)) for _ in range(3)]
+    for sender in senders:
+        out, err = sender.communicate(timeout=GUARD_SECONDS)
+        assert sender.returncode == 0, (out, err)
+    cluster.observation.assert_nothing_lost()
+    ended = [crumb["proc"] for crumb in cluster.observation.crumbs() if crumb["proc"].get("error_type")]
+    assert [each["error_type"] for each in ended] == ["ProcessKilled"]
+    [lock] = (runtime / "footfall").iterdir()
+    assert lock.suffix == ".lock"
+    assert lock.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("options", [(), ("local-locks",)], ids=["shared locks", "locks of each machine"])
 def test_killed_at_random_raced_for_and_delivered_once(cluster: Cluster, options: tuple[str, ...]) -> None:
     """Producers on several machines die by SIGKILL; a day later three machines race for what they left.

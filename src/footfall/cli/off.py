@@ -98,4 +98,4 @@ def left_behind(places: Places) -> Iterator[str]:
     if others:
         yield f"not deleted, since other machines may still write there: {tables.escaped(str(places.state / 'hosts'))}"
         yield from (f"  {tables.escaped(name)}" for name in others)
-        yield "their programs obey this no where they read the same config directory; delete it when they are over"
+        yield "their programs obey this no where they read the same config directory, and so does who takes them over"

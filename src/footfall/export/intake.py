@@ -140,7 +140,9 @@ class Intake:
         taken = 0
         try:
             while True:
-                # Asked before reading: what is found finished now is complete when it is read after.
+                # Asked before reading: what is found finished now is complete when it is read after. Where there are no
+                # locks, only its first line tells whose it is.
+                reader.look()
                 done = finished(path, reader.opened, is_alive=self._is_alive)
                 chunk = reader.read(offset)
                 if reader.opened is None or reader.opened.mode != "on":

@@ -24,6 +24,10 @@ CHUNK_BYTES: Final = 2**20
 """Read at most this much at a time: a courier's memory stays small however long it was away."""
 
 
+HEAD_BYTES: Final = 4096
+"""Holds the first line, and mostly not much more."""
+
+
 class Observed(msgspec.Struct, frozen=True):
     """One record of a journal and where it goes.
 
@@ -100,6 +104,16 @@ class JournalReader:
             self._position = max(self._position, end)
             more = _whole_lines(file, end, lines.MAX_LINE_BYTES) if data else b""
         return Chunk(observed=observed, offset=end, corrupt=corrupt, at_end=not more)
+
+    def look(self) -> None:
+        """Read who writes the file, where that is not known yet.
+
+        Raises:
+            OSError: The file cannot be read (any more).
+        """
+        if self.opened is None:
+            with self.path.open("rb", buffering=0) as file:
+                self._take(_whole_lines(file, 0, HEAD_BYTES))
 
     def _take(self, data: bytes) -> tuple[list[Observed], int]:
         observed: list[Observed] = []

@@ -260,8 +260,10 @@ class Database:
             trouble.note("outbox reserve", "footfall: no room for the outbox's reserve: %s", type(error).__name__)
 
     def _connect(self) -> None:
+        # On network file systems SQLite's own locks may be missing, or wait for ever; ours is held.
+        place = f"{self.path.absolute().as_uri()}{'' if self.has_wal else '?nolock=1'}"
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+            place, uri=True, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
         )
         self._kept.connection = connection
         schema.configure(connection, network=not self.has_wal)

@@ -7,6 +7,7 @@ so its size may be seen to from outside.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -17,7 +18,7 @@ from typing import Final
 
 from footfall.errors import OutboxBusyError, OutboxError, UnsafeFileError
 from footfall.locks import try_lock
-from footfall.places import current_uid, open_private
+from footfall.places import current_uid, local_directory, open_private
 
 KEPT_ASIDE: Final = 3
 """Damaged files kept for whoever wants to look (reliability.md D5)."""
@@ -31,17 +32,17 @@ _CHUNK: Final = bytes(2**16)
 def take_lock(path: Path) -> int:
     """Return a descriptor that holds the lock file *path*; the kernel frees it with the process.
 
+    Where the file system has no locks (Lustre without ``flock``, some FUSE), a file on one of this machine's own stands
+    for it. That is enough: only processes of one machine open an outbox on a network file system (`places.adoption`).
+
     Raises:
         OutboxBusyError: Another process holds it.
-        OutboxError: The file cannot be opened, or this file system has no locks.
+        OutboxError: The file cannot be opened, or there are no locks anywhere.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    try:
-        fd = os.open(path, flags, 0o600)
-    except OSError as error:
-        msg = f"outbox lock {path.name}: {error.strerror}; check the directory {path.parent}"
-        raise OutboxError(msg) from error
-    held = _lock(fd)
+    fd, held = _try(path)
+    if held is None and (stand_in := _stand_in(path)) is not None:
+        os.close(fd)
+        fd, held = _try(stand_in)
     if held:
         return fd
     os.close(fd)
@@ -50,6 +51,24 @@ def take_lock(path: Path) -> int:
         raise OutboxError(msg)
     msg = f"outbox lock {path.name}: another process delivers; this one only appends to its journal"
     raise OutboxBusyError(msg)
+
+
+def _stand_in(path: Path) -> Path | None:
+    local = local_directory(os.environ)
+    if local is None:
+        return None
+    return local / f"{hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]}.lock"
+
+
+def _try(path: Path) -> tuple[int, bool | None]:
+    """Open *path* and try to lock it; return the descriptor, and what `footfall.locks.try_lock` says."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        fd = os.open(path, flags, 0o600)
+    except OSError as error:
+        msg = f"outbox lock {path.name}: {error.strerror}; check the directory {path.parent}"
+        raise OutboxError(msg) from error
+    return fd, _lock(fd)
 
 
 if sys.platform == "win32":

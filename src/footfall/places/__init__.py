@@ -13,7 +13,7 @@ from footfall.places.files import (
     write_all,
     write_private,
 )
-from footfall.places.layout import Places, config_directory, find
+from footfall.places.layout import Places, config_directory, find, local_directory
 from footfall.places.processes import boot_id, host_name, host_name_digest, is_alive, process_start
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "host_name",
     "host_name_digest",
     "is_alive",
+    "local_directory",
     "open_private",
     "private_directory",
     "process_start",

@@ -22,6 +22,7 @@ network file system, and one read of the mount table. A dead mount costs at most
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import sys
@@ -129,11 +130,32 @@ def _candidates(
         yield _Candidate(Path(settings_directory), below_own=False, asked_for=True)
     if state := _platform_directory("state", environ, uid):
         yield _Candidate(state)
+    yield from _of_this_machine(environ, uid, var_tmp)
+
+
+def _of_this_machine(environ: Mapping[str, str], uid: int | None, var_tmp: Path) -> Iterator[_Candidate]:
+    """Yield the places that do not follow a user to other machines."""
     if sys.platform != "win32":
         if runtime := _absolute(environ.get("XDG_RUNTIME_DIR", "")):
             yield _Candidate(runtime / "footfall", parents=False)
         if uid is not None:
             yield _Candidate(var_tmp / f"footfall-{uid}", parents=False, below_own=False)
+
+
+def local_directory(environ: Mapping[str, str], *, uid: int | None = None, var_tmp: Path = VAR_TMP) -> Path | None:
+    """Return a directory of ours on a file system of this machine, made where missing; None where there is none.
+
+    For the locks of files that lie where there are no locks.
+    """
+    uid = current_uid() if uid is None else uid
+    table = mounts.table()
+    for candidate in _of_this_machine(environ, uid, var_tmp):
+        if mounts.is_network(candidate.path, table):
+            continue
+        with contextlib.suppress(OSError):  # UnsafeFileError is one
+            private_directory(candidate.path, uid=uid, parents=candidate.parents, below_own=candidate.below_own)
+            return candidate.path
+    return None
 
 
 def _platform_directory(what: str, environ: Mapping[str, str], uid: int | None) -> Path | None:
