@@ -69,7 +69,7 @@ def import_journals() -> Callable[[], list[float]]:
         if taken != USES or pending < USES:
             msg = f"{USES} uses were recorded, {taken} taken in, {pending} are pending"
             raise AssertionError(msg)
-        delivery.outbox.drop_project(PROJECT)
+        delivery.outbox.withdraw(lambda project: project == PROJECT)
         return [recorded, imported]
 
     return measure
