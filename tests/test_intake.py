@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,4 +67,76 @@ def test_a_wire_that_is_not_installed_is_counted(tmp_path: Path, hidden_errors: 
     assert account.balanced
     assert account.dropped == {Reason.UNTRANSLATABLE: 7}
     assert len(hidden_errors) == 1
+    outbox.close()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Journal]:
+    """The journal of a living process, in the middle of a run, with one use besides."""
+    (tmp_path / "journal").mkdir(mode=0o700)
+    identity = Identity(process="ef" * 16, pid=os.getpid())
+    journal = Journal(lambda: tmp_path / "journal", identity=lambda: identity, resource=dict)
+    send_to = (Destination(wire="migas", endpoint="http://127.0.0.1:9"),)
+    journal.define(lines.ProjectLine(n=1, project="a/b", version="1", send_to=send_to))
+    journal.define(lines.FunctionLine(n=1, project=1, name="a/b", starts=True))
+    journal.define(lines.FunctionLine(n=2, project=1, name="m:f"))
+    now_ns = time.time_ns()
+    assert journal.write(lines.encode(lines.Start(function=1, time_ns=now_ns, ids=f"{1:048x}")))
+    assert journal.write(lines.encode(lines.End(function=2, time_ns=now_ns, ids=f"{2:048x}")))
+    yield journal
+    journal.close()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    """Take all that this process may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(highest + 8, soft), hard))
+    held: list[int] = []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.dup(0))
+        yield
+    finally:
+        for fd in held:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_journals_that_cannot_be_listed_are_not_taken_for_gone(tmp_path: Path, running: Journal) -> None:
+    """Out of descriptors: were their offsets forgotten, all would be taken in again, under other keys in a batch."""
+    outbox = Outbox.open(tmp_path / "outbox.db", clock=SystemClock(), max_bytes=2**26, max_age_seconds=86400.0)
+    into = intake(tmp_path, outbox, None)
+    assert into.run() == 2
+    before = outbox.offsets()
+    with no_descriptors(), pytest.raises(OutboxError, match="cannot be listed: Too many open files"):
+        into.run()
+    assert outbox.offsets() == before
+    assert into.run() == 0
+    [account] = outbox.ledger().accounts
+    assert (account.accepted, account.duplicates) == (2, 0)
+    outbox.close()
+
+
+def test_a_journal_that_cannot_be_read_just_now_says_nothing_of_its_process(
+    tmp_path: Path, running: Journal, hidden_errors: list[object]
+) -> None:
+    """A run in it is not reported as killed; it ends when it ends."""
+    outbox = Outbox.open(tmp_path / "outbox.db", clock=SystemClock(), max_bytes=2**26, max_age_seconds=86400.0)
+    into = intake(tmp_path, outbox, None)
+    assert into.run() == 2
+    assert running.path is not None
+    aside = running.path.with_suffix(".aside")
+    running.path.rename(aside)
+    running.path.mkdir()
+    assert into.run() == 0
+    assert len(hidden_errors) == 1
+    running.path.rmdir()
+    aside.rename(running.path)
+    end = lines.End(function=1, time_ns=time.time_ns(), ids=f"{1:048x}", duration_ns=5)
+    assert running.write(lines.encode(end))
+    assert into.run() == 1
+    assert b"ProcessKilled" not in b"".join(request.body for _, request in outbox.peek(9))
     outbox.close()

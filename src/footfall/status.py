@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from footfall.errors import OutboxError
 from footfall.journal.reader import JournalReader, journals
 from footfall.ledger import Ledger
 from footfall.places import Places
@@ -50,14 +51,25 @@ def read_status(places: Places) -> Status | None:
 def last_status(places: Places) -> Status:
     """Return the last status that a delivering process wrote, with what journals hold beyond it; never raises."""
     last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
-    unread = unread_records(places.journal, last.offsets)
+    unread = 0
+    with contextlib.suppress(OutboxError):
+        unread = unread_records(places.journal, last.offsets)
     return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))
 
 
 def unread_records(directory: Path, offsets: Mapping[str, int]) -> int:
-    """Return how many records the sendable journals of *directory* hold beyond *offsets*."""
+    """Return how many records the sendable journals of *directory* hold beyond *offsets*.
+
+    Raises:
+        OutboxError: The directory cannot be listed.
+    """
     unread = 0
-    for path in journals(directory):
+    try:
+        found = journals(directory)
+    except OSError as error:
+        msg = f"journals in {directory} cannot be listed: {error.strerror or type(error).__name__}"
+        raise OutboxError(msg) from error
+    for path in found:
         with contextlib.suppress(OSError):
             offset = offsets.get(path.name, 0)
             if path.stat().st_size <= offset:

@@ -110,6 +110,7 @@ class Intake:
         self._choice = choice
         self._keep_seconds = keep_seconds
         self._readers: dict[str, JournalReader] = {}
+        self._all_read = True
 
     def run(self, *, keep_going: Callable[[], bool] = lambda: True) -> int:
         """Take in everything that is new; return how many records that was.
@@ -121,17 +122,24 @@ class Intake:
             OutboxError: The outbox could not keep them; the journals are untouched.
         """
         taken = 0
+        try:
+            present = journals(self._directory)
+        except OSError as error:
+            # Nothing may be concluded: a journal whose offset is forgotten would be taken in again, under other keys.
+            msg = f"journals in {self._directory} cannot be listed: {error.strerror or type(error).__name__}"
+            raise OutboxError(msg) from error
         offsets = self._keeper.offsets()
-        present = journals(self._directory)
         for name in offsets.keys() - {path.name for path in present}:
             self._keeper.forget_journal(name)
             self._readers.pop(name, None)
+        self._all_read = True
         for path in present:
             if not keep_going():
                 break
             taken += self._take_file(path, offsets.get(path.name, 0), keep_going)
         else:
-            self._end_runs_without_journal()
+            if self._all_read:  # else a run may belong to a journal that could not be read just now
+                self._end_runs_without_journal()
             remove_unfinished(self._directory)
         return taken
 
@@ -158,6 +166,7 @@ class Intake:
         except OSError as error:
             trouble.hidden("read journal", error)
             self._readers.pop(path.name, None)
+            self._all_read = False
         return taken
 
     def _keep(

@@ -220,11 +220,16 @@ def killed(start: Usage, *, last_seen_ns: int) -> Usage:
 
 
 def journals(directory: Path) -> list[Path]:
-    """Return the journal files of *directory*, oldest first. A directory that is not there holds none."""
+    """Return the journal files of *directory*, oldest first. A directory that is not there holds none.
+
+    Raises:
+        OSError: It cannot be listed now (no descriptor left, a mount that does not answer), which says nothing of what
+            is in it.
+    """
     try:
         with os.scandir(directory) as entries:
             names = [entry.name for entry in entries if entry.name.endswith(SUFFIX)]
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return [directory / name for name in sorted(names)]
 
