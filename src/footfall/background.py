@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from footfall.consent.switches import refusal
 from footfall.destination import is_address, is_loopback
 from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.ledger import Ledger
@@ -190,11 +191,13 @@ class Background:
         self._thread = None
         runtime.journal.close()
         with self._step:
-            if runtime.places is not None and not self._stopping and runtime.choice().everything == "off":
+            on_file = not refusal(runtime.environ)  # a no of the environment is this process's, and touches no file
+            if runtime.places is not None and not self._stopping and on_file:
                 delivery = self._open(runtime.places)  # where another process delivers, it does the same
                 if delivery is not None:
-                    delivery.obey()
-                    delivery.intake.run()
+                    with guard("forget"):
+                        delivery.obey()
+                        delivery.intake.run()
             delivery, self._delivery = self._delivery, None
             if delivery is not None:
                 delivery.close()

@@ -55,32 +55,33 @@ class Decorated:
                 return function
             each = _Decorated(function=function, entry=entry, package=package, project=project)
             wrapped = self._wrap(each)
-            self._waiting.append(each)
-            self.bind()
+            if not self._bind(each):
+                self._waiting.append(each)
             return wrapped
 
     def bind(self) -> None:
         """Switch on the functions whose project is instrumented by now."""
-        waiting: list[_Decorated] = []
-        for each in self._waiting:
-            runtime, project = self._runtime, each.project
-            known = runtime.projects.get(project) if project else runtime.project_of(each.package)
-            if known is None:
-                waiting.append(each)
-                continue
-            if each.instrumentor is None:
-                self._wrap(each)
-            instrumentor = cast("Instrumentor", each.instrumentor)
-            state, theirs = instrumentor.project, known.state
-            state.project, state.version, state.send_to = theirs.project, theirs.version, theirs.send_to
-            state.extra, state.find_version = theirs.extra, theirs.find_version
-            state.host.take_from(theirs.host)
-            for watched in instrumentor.watched:
-                if watched.state == "wrapped":
-                    watched.switch.append(True)
-            known.instrumentor.watched.extend(instrumentor.watched)
-            self._bound.setdefault(known.registry.project, []).append(each)
-        self._waiting = waiting
+        self._waiting = [each for each in self._waiting if not self._bind(each)]
+
+    def _bind(self, each: _Decorated) -> bool:
+        """Give *each* to its project and return True, or return False where that is not there yet."""
+        runtime, project = self._runtime, each.project
+        known = runtime.projects.get(project) if project else runtime.project_of(each.package)
+        if known is None:
+            return False
+        if each.instrumentor is None:
+            self._wrap(each)
+        instrumentor = cast("Instrumentor", each.instrumentor)
+        state, theirs = instrumentor.project, known.state
+        state.project, state.version, state.send_to = theirs.project, theirs.version, theirs.send_to
+        state.extra, state.find_version = theirs.extra, theirs.find_version
+        state.host.take_from(theirs.host)
+        for watched in instrumentor.watched:
+            if watched.state == "wrapped":
+                watched.switch.append(True)
+        known.instrumentor.watched.extend(instrumentor.watched)
+        self._bound.setdefault(known.registry.project, []).append(each)
+        return True
 
     def release(self, known: Instrumented) -> None:
         """Let the functions of a project wait again, before it is uninstrumented, or instrumented anew."""

@@ -103,12 +103,16 @@ def journals(observation: Observation) -> list[Path]:
     return list((observation.directory / "state" / "journal").iterdir())
 
 
-def test_a_running_program_stops_within_a_turn_and_leaves_nothing(observation: Observation) -> None:
+@pytest.mark.parametrize("projects", [("",), ("tests/observed", "tests/other")], ids=["all", "each by name"])
+def test_a_running_program_stops_within_a_turn_and_leaves_nothing(
+    observation: Observation, projects: tuple[str, ...]
+) -> None:
     """No wrapper, no thread, no journal; what waited is dropped and counted; what happens later leaves no trace."""
     observation.sink.set_mode("status:503")
     program = Program(observation)
     assert [program.say(word) for word in ("work", "fail", "state")] == ["done", "done", "work fail threads 1"]
-    choice.turn_off(config(observation))
+    for project in projects:
+        choice.turn_off(config(observation), project)
     wait_for(lambda: program.say("state") == "threads 0")
     wait_for(lambda: not journals(observation))
     observation.sink.set_mode("ok")
@@ -117,7 +121,8 @@ def test_a_running_program_stops_within_a_turn_and_leaves_nothing(observation: O
     program.end()
     assert journals(observation) == []
     assert len(observation.sink.requests()) == asked
-    choice.turn_on(config(observation))
+    for project in projects:
+        choice.turn_on(config(observation), project)
     observation.send_everything()
     assert observation.crumbs() == []
     ledger = observation.ledger()
