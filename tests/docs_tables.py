@@ -32,7 +32,7 @@ def settings_table() -> str:
 
 
 def _default(value: object) -> str:
-    return "" if value in {None, ""} else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+    return "" if value in {None, ""} else f"`{value:.10g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def runners_table() -> str:
