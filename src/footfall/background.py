@@ -47,6 +47,10 @@ FORK_EXIT_BUDGET_SECONDS: Final = 0.0
 
 EXIT_TICK_SECONDS: Final = 0.005
 
+GRACE_SECONDS: Final = 0.02
+"""For exchanges under way at exit, also with a server that nobody knows yet: most answer within that, and what has no
+answer is sent again by the next process (reliability.md P3; P5 allows 50 ms)."""
+
 PROBE_SECONDS: Final = 0.25
 """Longest wait for a destination that no process has tried yet, at the exit of one whose disk will vanish."""
 
@@ -109,8 +113,13 @@ class Background:
                 return status.ledger
             time.sleep(0.05)
 
-    def finish(self, budget_seconds: float) -> None:
-        """Give delivery up to *budget_seconds*, as long as somebody answers; then let everything go."""
+    def finish(self, budget_seconds: float, *, join_seconds: float = 0.0) -> None:
+        """Give delivery up to *budget_seconds*, as long as somebody answers; then let everything go.
+
+        Args:
+            budget_seconds: See `exit_budget_seconds`.
+            join_seconds: Longest wait for the thread, which lets the outbox go where it is at work with it.
+        """
         thread, self._thread = self._thread, None
         if thread is not None and thread.is_alive() and budget_seconds > 0 and self._worth_waiting():
             self._idle.clear()
@@ -121,16 +130,17 @@ class Background:
                     break
         self._stopping = True
         self._wake.set()
+        delivery = self._delivery
+        if delivery is not None:
+            delivery.courier.stop(GRACE_SECONDS if budget_seconds > 0 else 0.0)
         if self._step.acquire(blocking=False):
             try:
-                delivery, self._delivery = self._delivery, None
-                if delivery is not None:
-                    with guard("close"):
-                        delivery.close()
+                with guard("close"):
+                    self._close()
             finally:
                 self._step.release()
-        elif self._delivery is not None:
-            self._delivery.courier.stop()
+        if thread is not None and join_seconds > 0:
+            thread.join(join_seconds)
 
     def before_fork(self) -> bool:
         """Wait, not for ever, until no module of ours is being loaded; return whether `loading` is held now."""
@@ -157,6 +167,8 @@ class Background:
         while pid == os.getpid():
             self._wake.wait(interval)
             if self._stopping:
+                with self._step, guard("close"):
+                    self._close()
                 return
             leaving = self._wake.is_set()
             self._wake.clear()
@@ -198,9 +210,7 @@ class Background:
                     with guard("forget"):
                         delivery.obey()
                         delivery.intake.run()
-            delivery, self._delivery = self._delivery, None
-            if delivery is not None:
-                delivery.close()
+            self._close()
 
     def _deliver(self) -> None:
         runtime = self._runtime
@@ -238,6 +248,12 @@ class Background:
                 trouble.hidden("open outbox", error)
                 return None
         return self._delivery
+
+    def _close(self) -> None:
+        """Let the outbox go, where this process has it; `_step` is held."""
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            delivery.close()
 
     # -- exit -------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
 
     from footfall.journal.lines import AnyRecord
+
+
+STOP_SECONDS: Final = 2.0
+"""Longest wait of `Runtime.stop` for the background thread."""
 
 
 class Instrumented(msgspec.Struct, kw_only=True, eq=False):
@@ -324,7 +328,7 @@ class Runtime:
         self.uninstrument()
         self.exit_status.unwatch()
         self.journal.close()
-        self.background.finish(0.0)
+        self.background.finish(0.0, join_seconds=STOP_SECONDS)
 
     # -- what the journal asks for ----------------------------------------------------------------------------------
     # With the first record. Whatever is imported on the way, be it a codec of the standard library, is imported under
