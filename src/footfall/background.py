@@ -125,15 +125,19 @@ class Background:
             self._idle.clear()
             self._wake.set()
             deadline = time.monotonic() + budget_seconds
-            while time.monotonic() < deadline and not self._idle.wait(EXIT_TICK_SECONDS):
-                if not self._answering():
+            while time.monotonic() < deadline and self._answering():
+                # The thread does not wait for slow exchanges, which then go on behind its back.
+                if self._idle.wait(EXIT_TICK_SECONDS) and not self._under_way():
                     break
+                if self._idle.is_set():
+                    time.sleep(EXIT_TICK_SECONDS)
         self._stopping = True
         self._wake.set()
         delivery = self._delivery
+        grace_seconds = GRACE_SECONDS if budget_seconds > 0 else 0.0
         if delivery is not None:
-            delivery.courier.stop(GRACE_SECONDS if budget_seconds > 0 else 0.0)
-        if self._step.acquire(blocking=False):
+            delivery.courier.stop(grace_seconds)
+        if self._step.acquire(timeout=grace_seconds):
             try:
                 with guard("close"):
                     self._close()
@@ -179,7 +183,7 @@ class Background:
                     self._leave_nothing()
                     return
             with guard("delivery"):
-                self._deliver()
+                self._deliver(leaving=leaving)
             if leaving:
                 self._idle.set()
 
@@ -212,7 +216,7 @@ class Background:
                         delivery.intake.run()
             self._close()
 
-    def _deliver(self) -> None:
+    def _deliver(self, *, leaving: bool) -> None:
         runtime = self._runtime
         places = runtime.places
         if places is None or not any(known.decision.sends for known in runtime.projects.values()):
@@ -226,7 +230,7 @@ class Background:
                 delivery = self._open(places)
             if delivery is not None and not runtime.refusal():
                 try:
-                    while delivery.step() and not self._stopping and not self._wake.is_set():
+                    while delivery.step(only_answering=leaving) and not self._stopping and not self._wake.is_set():
                         pass
                 except OutboxError as error:
                     trouble.hidden("outbox", error)
@@ -281,7 +285,7 @@ class Background:
         if runtime.places is None or not any(known.decision.sends for known in runtime.projects.values()):
             return False
         if self._delivery is not None:
-            return self._delivery.courier.answering()
+            return self._delivery.courier.reachable()
         status = read_status(runtime.places)
         if status is not None and status.answering:
             return True
@@ -291,9 +295,13 @@ class Background:
             for destination in known.state.send_to
         )
 
+    def _under_way(self) -> bool:
+        delivery = self._delivery
+        return delivery is not None and delivery.courier.in_flight() > 0
+
     def _answering(self) -> bool:
         delivery = self._delivery
-        return delivery is None or delivery.courier.answering()
+        return delivery is None or delivery.courier.reachable()
 
 
 def accepts_connections(endpoint: str, environ: Mapping[str, str]) -> bool:

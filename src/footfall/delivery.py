@@ -99,16 +99,17 @@ class Delivery:
         )
         self._status_at = 0.0
 
-    def step(self, *, deadline: float | None = None) -> bool:
+    def step(self, *, deadline: float | None = None, only_answering: bool = False) -> bool:
         """Take in what is new and send what is due; return whether anything moved.
 
         Args:
             deadline: On the clock's monotonic scale; nothing new is begun after it.
+            only_answering: Only to destinations that answered lately and did not fail since: for the exit.
         """
         self.obey()
         taken = self.intake.run(keep_going=lambda: deadline is None or self.clock.monotonic() < deadline)
         self.outbox.trim(now_ns=self.clock.now_ns())
-        delivered = self.courier.deliver_once(deadline=deadline)
+        delivered = self.courier.deliver_once(deadline=deadline, only_answering=only_answering)
         now = self.clock.monotonic()
         if now - self._status_at >= STATUS_INTERVAL_SECONDS or taken or delivered.attempts:
             self._status_at = now

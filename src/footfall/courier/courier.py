@@ -157,10 +157,14 @@ class Courier:
         return sum(lane.senders for lane in tuple(self._lanes.values()))
 
     def answering(self) -> bool:
-        """Whether a destination that answered lately, and did not fail since, is being sent to, or may be and has due."""
-        now_ns, busy = self._clock.now_ns(), {number for number, lane in tuple(self._lanes.items()) if lane.senders}
-        under_way = (known.id in busy and answering(known, now_ns=now_ns) for known in self._outbox.destinations())
-        return bool(self._sendable(only_answering=True)) or any(under_way)
+        """Whether something is due to a destination that answered lately, did not fail since, and may be sent to."""
+        return bool(self._sendable(only_answering=True))
+
+    def reachable(self) -> bool:
+        """Whether some destination answered lately and did not fail since: the exit may have a last word for it."""
+        now_ns = self._clock.now_ns()
+        known = self._outbox.destinations()
+        return any(answering(each, now_ns=now_ns) and each.paused_until_ns <= now_ns for each in known)
 
     def next_wake_seconds(self) -> float | None:
         """Return how long nothing will be due: 0.0 for "now", None for "until something is enqueued".
