@@ -48,8 +48,8 @@ FORK_EXIT_BUDGET_SECONDS: Final = 0.0
 EXIT_TICK_SECONDS: Final = 0.005
 
 GRACE_SECONDS: Final = 0.02
-"""For exchanges under way when the budget is over, where some server answers: most are through within that, and what
-has no answer is sent again by the next process (reliability.md P3; P5 allows 50 ms)."""
+"""For exchanges under way at exit, also with a server that nobody knows yet: most answer within that, and what has no
+answer is sent again by the next process (reliability.md P3; P5 allows 50 ms)."""
 
 PROBE_SECONDS: Final = 0.25
 """Longest wait for a destination that no process has tried yet, at the exit of one whose disk will vanish."""
@@ -69,7 +69,6 @@ class Background:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopping = False
-        self._closes = False
         self._delivery: Delivery | None = None
         self._step = threading.Lock()
         self.loading = threading.RLock()
@@ -122,9 +121,7 @@ class Background:
             join_seconds: Longest wait for the thread, which lets the outbox go where it is at work with it.
         """
         thread, self._thread = self._thread, None
-        # Asked once: it waits for the thread's transaction, which takes 20 to 40 ms with a backlog.
-        worth = thread is not None and thread.is_alive() and budget_seconds > 0 and self._worth_waiting()
-        if worth:
+        if thread is not None and thread.is_alive() and budget_seconds > 0 and self._worth_waiting():
             self._idle.clear()
             self._wake.set()
             deadline = time.monotonic() + budget_seconds
@@ -134,12 +131,11 @@ class Background:
                     break
                 if self._idle.is_set():
                     time.sleep(EXIT_TICK_SECONDS)
-        self._closes = join_seconds > 0
         self._stopping = True
         self._wake.set()
         delivery = self._delivery
-        grace_seconds = GRACE_SECONDS if worth else 0.0
-        if delivery is not None and grace_seconds:
+        grace_seconds = GRACE_SECONDS if budget_seconds > 0 else 0.0
+        if delivery is not None:
             delivery.courier.stop(grace_seconds)
         if self._step.acquire(timeout=grace_seconds):
             try:
@@ -147,8 +143,6 @@ class Background:
                     self._close()
             finally:
                 self._step.release()
-        elif delivery is not None:
-            delivery.courier.stop()
         if thread is not None and join_seconds > 0:
             thread.join(join_seconds)
 
@@ -177,9 +171,8 @@ class Background:
         while pid == os.getpid():
             self._wake.wait(interval)
             if self._stopping:
-                if self._closes:  # at the end of a process that costs its exit 40 ms, and the kernel lets go as well
-                    with self._step, guard("close"):
-                        self._close()
+                with self._step, guard("close"):
+                    self._close()
                 return
             leaving = self._wake.is_set()
             self._wake.clear()
