@@ -34,6 +34,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             (several lines, several headers). "" sends none.
         insecure: Allow plain http to a host that is not loopback.
         in_doubt: Override of the wire's own choice.
+        services: Only records of these services of the registry go there; empty: all records.
     """
 
     wire: str
@@ -42,6 +43,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     credentials: str = ""
     insecure: bool = False
     in_doubt: InDoubt = ""
+    services: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,10 @@ AttributeValue: TypeAlias = (
 
 Attributes: TypeAlias = Mapping[str, Any]
 """Attribute names to `AttributeValue`; `Any` because a captured argument may be JSON of any shape."""
+
+
+ADDRESSED: Final = ("access.", "insights.", "migas.", "otlp.", "ramen.", "tracker.")
+"""How names of extra fields begin that are for one wire alone (`Usage.extra`)."""
 
 
 class Kind(str, enum.Enum):
@@ -65,6 +69,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         error_type: Class name of the exception, ``ProcessKilled``, or "".
         message: A short scrubbed text where the caller gave one, or "".
         arguments: What the entry's ``capture`` allowed, already scrubbed.
+        parameters: Those of `arguments` that are not passed by their name alone, as a signature marks them: ``*names``
+            and ``**query`` stand for several arguments, ``/key`` for one that is passed by position.
         extra: Further fields from the registry or the caller. A key ``<wire>.<field>`` is meant for that wire alone and
             replaces the field it would otherwise derive; None there means "leave it out".
         drop: Fields that the registry takes out again.
@@ -90,6 +96,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error_type: str = ""
     message: str = ""
     arguments: Attributes = {}
+    parameters: tuple[str, ...] = ()
     extra: Attributes = {}
     drop: tuple[str, ...] = ()
     resource: Attributes = {}
@@ -103,6 +110,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def end_ns(self) -> int:
         """UTC nanoseconds at which the use was over."""
         return self.time_ns + self.duration_ns
+
+    def extra_for(self, wire: str) -> dict[str, Any]:
+        """Return the ``extra`` fields that *wire* may tell: its own, without their prefix, and those of all wires."""
+        own = wire + "."
+        return {
+            key.removeprefix(own): value
+            for key, value in self.extra.items()
+            if key.startswith(own) or not key.startswith(ADDRESSED)
+        }
 
     def of_wire(self, wire: str) -> dict[str, Any]:
         """Return the ``extra`` fields addressed to *wire*, without their prefix."""

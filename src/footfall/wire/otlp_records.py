@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 )
 
 from footfall import attributes as names
-from footfall.usage import Kind, Outcome, Usage
+from footfall.usage import ADDRESSED, Kind, Outcome, Usage
 from footfall.wire.otlp_values import attribute_value
 from footfall.wire.text import clean
 
@@ -40,9 +40,6 @@ _MAX_TIME_NS: Final = 2**64 - 1
 
 EVENT_NAME: Final[Mapping[Kind, str]] = {Kind.START: names.START_EVENT, Kind.COUNT: names.COUNT_EVENT}
 """Event names of records that are no events; an event has its own."""
-
-# Extra fields for one wire are for that wire alone (`Usage.extra`).
-_ADDRESSED_TO_OTHERS: Final = ("access.", "insights.", "migas.", "otlp.", "ramen.", "tracker.")
 
 
 class _SharedResource(Resource):
@@ -140,7 +137,7 @@ def _attributes(usage: Usage) -> dict[str, Any]:
     for key, value in usage.arguments.items():
         values[names.ARGUMENT_PREFIX + key] = value
     for key, value in usage.extra.items():
-        if not key.startswith(_ADDRESSED_TO_OTHERS):
+        if not key.startswith(ADDRESSED):
             values[names.EXTRA_PREFIX + key] = value
     values.update(usage.of_wire("otlp"))
     for name in usage.drop:
