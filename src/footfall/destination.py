@@ -86,7 +86,16 @@ def check(destination: Destination) -> Destination:
     if destination.credentials and not _REFERENCE.fullmatch(destination.credentials):
         msg = f"{wire}: credentials must be a reference, env:NAME or file:/path, never the secret itself"
         raise ConfigurationError(msg)
+    if any("/" in service for service in destination.services):  # as endpoints are written; records have "_" there
+        services = tuple(service.replace("/", "_") for service in destination.services)
+        return msgspec.structs.replace(destination, services=services)
     return destination
+
+
+def takers(send_to: tuple[Destination, ...], service: str) -> tuple[Destination, ...]:
+    """Return those of *send_to* that a record of *service* goes to: the very tuple, where that is all of them."""
+    taking = tuple(each for each in send_to if not each.services or service in each.services)
+    return send_to if len(taking) == len(send_to) else taking
 
 
 def is_loopback(host: str) -> bool:

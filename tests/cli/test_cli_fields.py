@@ -25,6 +25,7 @@ REGISTRY = """
       - migas: https://migas.example.org
         credentials: env:MIGAS_HEADERS
       - otlp: https://collector.example.org
+        services: core
     registry:
       core:
         - lib.core:plain
@@ -95,7 +96,8 @@ def test_a_project_adds_its_arguments_fields_servers_and_functions(tmp_path: Pat
     assert (by_name.returncode, by_name.stderr, by_name.stdout) == (0, "", by_file.stdout)
     rows = [" ".join(line.split()) for line in by_name.stdout.splitlines()]
     assert "What can leave the machine for owner/library" in rows
-    assert "https://migas.example.org migas env:MIGAS_HEADERS" in rows
+    assert "https://migas.example.org migas all env:MIGAS_HEADERS" in rows
+    assert "https://collector.example.org otlp core none" in rows
     assert "lib.core:search core limit int: a whole number otlp" in rows
     assert any(row.startswith("lib.core:search core method choice (exact, fuzzy): the value") for row in rows)
     assert 'site "nci" every use otlp' in rows

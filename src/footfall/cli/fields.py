@@ -28,6 +28,7 @@ from footfall.registry.nearest import hint
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from footfall.destination import Destination
     from footfall.registry.model import Capture, Entry, Registry
     from footfall.wire.base import Wire
 
@@ -57,6 +58,7 @@ ALSO_SEEN: Final = (
 
 
 NO_SERVER: Final = "no server"
+SERVER: Final = ("server", "format", "services", "credentials")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -155,7 +157,7 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     yield Section(title, ("field", "on", "stability", "read by", "meaning"), rows)
     if registry is None:
         return
-    yield Section("Where it goes", ("server", "format", "credentials"), [_server(each) for each in registry.send_to])
+    yield Section("Where it goes", SERVER, [_server(each) for each in registry.send_to])
     arguments = [(each.name, each.service, capture) for each in registry.entries for capture in each.capture]
     readers_of_arguments = ", ".join(read_by[ARGUMENTS]) or NO_SERVER
     yield Section(
@@ -174,8 +176,9 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     )
 
 
-def _server(destination: Any) -> tuple[str, str, str]:
-    return destination.endpoint, destination.wire, destination.credentials or "none"
+def _server(destination: Destination) -> tuple[str, str, str, str]:
+    services = ", ".join(destination.services) or "all"
+    return destination.endpoint, destination.wire, services, destination.credentials or "none"
 
 
 def captured(capture: Capture) -> str:
@@ -219,7 +222,9 @@ def as_data(wires: Sequence[Wire], registry: Registry | None) -> dict[str, Any]:
             "consent": registry.consent,
             "ci": registry.ci,
             "send_to": [
-                dict(zip(("endpoint", "wire", "credentials"), _server(each), strict=True)) for each in registry.send_to
+                dict(zip(("endpoint", "wire", "services", "credentials"), _server(each), strict=True))
+                | {"services": list(each.services)}
+                for each in registry.send_to
             ],
             "extra": dict(registry.extra),
             "functions": [_function(entry) for entry in registry.entries],

@@ -41,7 +41,7 @@ from footfall.registry.nodes import Node
 FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry"})
 ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "rate"})
 GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "rate"})
-DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt"})
+DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt", "services"})
 IN_DOUBT: Final = ("retry", "drop")
 
 _TYPO_CUTOFF: Final = 0.8
@@ -287,11 +287,22 @@ class Reader:
             credentials=self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else "",
             insecure=self._truth(keys["insecure"], "insecure") if "insecure" in keys else False,
             in_doubt=cast("InDoubt", doubt),
+            services=self._services(keys["services"]) if "services" in keys else (),
         )
         try:
             return check(destination)
         except ConfigurationError as error:
             raise RegistryError(str(error), source=self._source, line=node.line) from None
+
+    def _services(self, node: Node) -> tuple[str, ...]:
+        services = [service_of((text,), source=self._source, line=node.line) for text in self._texts(node, "services")]
+        known = {entry.service for entry in self._entries}
+        for service in services:
+            # Decorators may name services that no file has; one that nearly has the name of another is a slip.
+            guess = nearest(service, known, cutoff=_TYPO_CUTOFF) if service not in known else ""
+            if guess:
+                self._warn(f"'services' names {quote(service)}; did you mean {guess!r}?", node.line)
+        return tuple(dict.fromkeys(services))
 
     def _wire(self, node: Node) -> str:
         """Return the key that names the wire: the installed one, or without a list of those the first key."""

@@ -61,6 +61,7 @@ class _Destination(msgspec.Struct):
     ]
     insecure: Annotated[bool, Meta(description="Allow plain http to another machine.")]
     in_doubt: Annotated[Literal["retry", "drop"], Meta(description="After a request without an answer.")]
+    services: Annotated[str | list[str], Meta(description="Only records of these services go there, one or a list.")]
 
 
 def json_schema() -> dict[str, Any]:
