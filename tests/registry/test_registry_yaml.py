@@ -288,6 +288,14 @@ def test_a_credential_written_into_the_file_is_not_repeated_by_the_message():
     assert "canary" not in refused("project: o/n\nsend_to:\n  - migas: https://user:canary@x.org")
 
 
+def test_a_file_cannot_say_that_a_process_holds_its_credentials():
+    """Its reader would hold nothing, and whatever is sent there would wait for ever."""
+    message = refused(f"project: o/n\nsend_to: {{migas: 'https://x.org', credentials: 'memory:{'a' * 32}'}}")
+    assert (
+        message == "f.yaml:2: credentials in a registry must be env:NAME or file:/path; no process holds any for a file"
+    )
+
+
 def test_a_destination_may_be_for_some_services():
     """One word or a list, written as a service or as its endpoint."""
 

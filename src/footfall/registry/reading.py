@@ -280,11 +280,16 @@ class Reader:
             if key != wire and key not in DESTINATION_KEYS
         }
         doubt = self._word(keys["in_doubt"], "in_doubt", IN_DOUBT) if "in_doubt" in keys else ""
+        credentials = self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else ""
+        if credentials.startswith("memory:"):
+            self._fail(
+                "credentials in a registry must be env:NAME or file:/path; no process holds any for a file", node
+            )
         destination = Destination(
             wire=wire,
             endpoint=self._text(keys[wire], wire),
             options=options,
-            credentials=self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else "",
+            credentials=credentials,
             insecure=self._truth(keys["insecure"], "insecure") if "insecure" in keys else False,
             in_doubt=cast("InDoubt", doubt),
             services=self._services(keys["services"]) if "services" in keys else (),
