@@ -107,6 +107,14 @@ def test_a_project_adds_its_arguments_fields_servers_and_functions(tmp_path: Pat
     assert "lib.core:plain core" in rows
 
 
+def test_the_login_name_is_announced_in_plain_words(tmp_path: Path) -> None:
+    """Whoever asks what leaves must not have to know what a key means."""
+    said = footfall("fields", "owner/library", **registered(tmp_path, REGISTRY + "    user_name: true"))
+    assert any(
+        " ".join(line.split()).startswith("name login name of the user every use") for line in said.stdout.splitlines()
+    )
+
+
 def test_only_what_the_projects_own_servers_read_is_listed(tmp_path: Path) -> None:
     """Who tells migas alone need not explain what only OTLP could hold."""
     variables = registered(tmp_path, "project: owner/library\nsend_to: {migas: https://migas.example.org}")
@@ -134,7 +142,7 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
     """The same as plain data under stable names."""
     variables = registered(tmp_path, REGISTRY)
     found = json.loads(footfall("fields", "owner/library", "--format", "json", **variables).stdout)
-    assert set(found) == {"fields", "project", "consent", "ci", "send_to", "extra", "functions"}
+    assert set(found) == {"fields", "project", "consent", "ci", "user_name", "send_to", "extra", "functions"}
     assert found["functions"][1] == {
         "name": "lib.core:search",
         "service": "core",

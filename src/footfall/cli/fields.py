@@ -23,6 +23,7 @@ from footfall.cli.installed import installed, reason
 from footfall.cli.main import DONE
 from footfall.cli.readers import ARGUMENTS, EXTRA, ROWS, readers
 from footfall.errors import ConfigurationError, FootfallError
+from footfall.registry.model import NAME_FIELDS
 from footfall.registry.nearest import hint
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ ALSO_SEEN: Final = (
 )
 
 
+LOGIN_NAME: Final = "login name of the user"
 NO_SERVER: Final = "no server"
 SERVER: Final = ("server", "format", "services", "credentials")
 
@@ -193,6 +195,9 @@ def _extra(
     registry: Registry, wires: Sequence[Wire], read_by: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, str, str, str]]:
     names = {wire.name for wire in wires}
+    if registry.extra.keys().isdisjoint(NAME_FIELDS) and (registry.user_name or "access" in names):
+        who = LOGIN_NAME if registry.user_name else "random id of the installation, no login name"
+        yield NAME_FIELDS[-1], who, "every use", "access" if "access" in names else NO_SERVER
     for place, extra in [("every use", registry.extra), *((each.name, each.extra) for each in registry.entries)]:
         for name, value in extra.items():
             wire = name.partition(".")[0] if "." in name else ""
@@ -221,6 +226,7 @@ def as_data(wires: Sequence[Wire], registry: Registry | None) -> dict[str, Any]:
             "project": registry.project,
             "consent": registry.consent,
             "ci": registry.ci,
+            "user_name": registry.user_name,
             "send_to": [
                 dict(zip(("endpoint", "wire", "services", "credentials"), _server(each), strict=True))
                 | {"services": list(each.services)}

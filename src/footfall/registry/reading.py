@@ -38,7 +38,7 @@ from footfall.registry.model import (
 from footfall.registry.nearest import hint, nearest
 from footfall.registry.nodes import Node
 
-FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry"})
+FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name"})
 ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "rate"})
 GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "rate"})
 DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt", "services"})
@@ -109,6 +109,7 @@ class Reader:
             send_to=self._destinations(keys["send_to"]) if "send_to" in keys else (),
             entries=merge_entries(self._entries),
             extra=self._extra(keys["extra"]) if "extra" in keys else {},
+            user_name=self._truth(keys["user_name"], "user_name") if "user_name" in keys else False,
             warnings=tuple(self.warnings),
             source=self._source,
         )
