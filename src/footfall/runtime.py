@@ -37,6 +37,7 @@ from footfall.registry.model import Registry, merge
 from footfall.resource import ci, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
+from footfall.resource.login import login_name
 from footfall.settings import Mode, Settings
 from footfall.usage import Kind, Usage
 from footfall.version import VERSION
@@ -61,9 +62,7 @@ class Instrumented(msgspec.Struct, kw_only=True, eq=False):
     instrumentor: Instrumentor
     packages: frozenset[str] = frozenset()
     announced: bool = False
-    subjects: dict[tuple[str, bool, str, str], Subject] = msgspec.field(
-        default_factory=dict[tuple[str, bool, str, str], Subject]
-    )
+    subjects: dict[tuple[object, ...], Subject] = msgspec.field(default_factory=dict[tuple[object, ...], Subject])
 
 
 class Runtime:
@@ -143,7 +142,7 @@ class Runtime:
                 version=registry.version,
                 find_version=functools.partial(self._installed_version, registry.project, names),
                 send_to=registry.send_to,
-                extra=registry.extra,
+                extra=registry.extra_of_uses(lambda: login_name(self.environ)),
                 host=host,
             )
             instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=self.settings.rate_per_second)
@@ -224,6 +223,7 @@ class Runtime:
             start=usage.kind in {Kind.START, Kind.END},  # an end by this door may be that of a start by it
             version=usage.project_version,
             service=usage.service,
+            parameters=usage.parameters,
             is_function=usage.kind is not Kind.EVENT,
         )
         number = self.recorder.number(subject)
@@ -237,11 +237,12 @@ class Runtime:
         start: bool,
         version: str = "",
         service: str = "",
+        parameters: tuple[str, ...] = (),
         is_function: bool = False,
     ) -> Subject:
         """Return what records of that name are about: the same object each time."""
         with self.lock:
-            key = (name, start, version, service)
+            key = (name, start, version, service, parameters)
             subject = known.subjects.get(key)
             if subject is None:
                 state = known.state
@@ -251,6 +252,7 @@ class Runtime:
                     "project": state,
                     "name": name,
                     "service": service,
+                    "parameters": parameters,
                     "start": start,
                     "is_function": is_function,
                 }
