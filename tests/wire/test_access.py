@@ -331,10 +331,8 @@ def test_a_destination_for_some_services() -> None:
     assert Access(BASE, credentials="env:TOKEN", insecure=True, in_doubt="drop") == Destination(
         wire="access", endpoint=BASE, credentials="env:TOKEN", insecure=True, in_doubt="drop"
     )
-    with pytest.raises(ConfigurationError, match=r"'intake/catalog', which is no service of a registry; say 'intake_c"):
-        Access(BASE, services="intake/catalog")
     for wrong in ([""], [7], ["a", None]):
-        with pytest.raises(ConfigurationError, match="is no service"):
+        with pytest.raises(ConfigurationError, match="must be services of the registry"):
             Access(BASE, services=wrong)  # type: ignore[arg-type]  # the mistake under test
 
 
