@@ -38,6 +38,7 @@ ROWS: Final = (
 _BASE: Final = Usage(
     project="owner/name",
     project_version="1.0",
+    service="group",
     name="module:function",
     kind=Kind.END,
     trace_id="1" * 32,
