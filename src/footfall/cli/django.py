@@ -38,14 +38,25 @@ MAX_TEXT_CHARACTERS: Final = 255
 
 RESERVED: Final = frozenset(
     {
-        *("id", "pk", "timestamp", "models", "objects", "meta", "get_next_by_timestamp", "get_previous_by_timestamp"),
+        *(
+            "id",
+            "pk",
+            "self",
+            "timestamp",
+            "models",
+            "objects",
+            "meta",
+            "get_next_by_timestamp",
+            "get_previous_by_timestamp",
+        ),
         *("adelete", "arefresh_from_db", "asave", "check", "clean", "clean_fields", "date_error_message", "delete"),
         *("doesnotexist", "from_db", "full_clean", "get_constraints", "get_deferred_fields", "multipleobjectsreturned"),
         *("notupdated", "prepare_database_save", "refresh_from_db", "save", "save_base", "serializable_value"),
         *("unique_error_message", "validate_constraints", "validate_unique"),
     }
 )
-"""Names in lower case that a field of a model must not have: what every model has already, and what we write there."""
+"""Names in lower case that a field of a model must not have: what every model has already, what we write there, and
+``self``, which as a column collides with the first parameter of ``QuerySet.create``."""
 
 REFUSED: Final = frozenset({"empty_values"})
 """Django REST framework would take its own method ``validate_empty_values`` for the check of such a field."""
