@@ -29,7 +29,7 @@ from typing import Final
 import msgspec
 
 from footfall.errors import ConfigurationError, FootfallError
-from footfall.places.files import current_uid, open_private, write_all
+from footfall.places.files import FILE_MODE, current_uid, open_private, write_all
 
 NAME: Final = "50-footfall.py"
 """In the middle, so that a user's own files can run before it (00 to 49) and after it."""
@@ -299,23 +299,37 @@ def _make_directory(place: Place) -> None:
     for path in reversed(missing):
         with contextlib.suppress(FileExistsError):  # another process was quicker
             path.mkdir(mode=SHARED_DIRECTORY_MODE)
-            if place.shared:  # a umask such as 077 of whoever installs must not hide it from those it is for
-                path.chmod(SHARED_DIRECTORY_MODE)
+            if place.shared and _is_hidden(path.stat().st_mode, SHARED_DIRECTORY_MODE):
+                path.rmdir()
+                raise _hidden_by_umask(place)
     if not place.directory.is_dir():
         msg = f"{place.file}: {place.directory} is not a directory; move it away"
         raise StartupFileError(msg)
+
+
+def _is_hidden(mode: int, wanted: int) -> bool:
+    return sys.platform != "win32" and stat.S_IMODE(mode) & wanted != wanted
+
+
+def _hidden_by_umask(place: Place) -> StartupFileError:
+    # Not mended with `chmod`, which nothing in footfall does. IPython warns of a file that it may not read, so that
+    # each shell of the others would complain.
+    return StartupFileError(
+        f"{place.file}: others could not read it, since the umask of this shell forbids that; "
+        "say `umask 022` and run this again"
+    )
 
 
 def _write(place: Place, *, replace: bool) -> bool:
     """Write the file in one step; return False, with nothing changed, if it is to be new and something is there."""
     file = place.file
     temporary = file.with_name(f".{file.name}.{os.urandom(6).hex()}.tmp")  # which IPython does not run
-    descriptor = open_private(temporary)
+    descriptor = open_private(temporary, mode=SHARED_FILE_MODE if place.shared else FILE_MODE)
     try:
         try:
             write_all(descriptor, content())
-            if place.shared and sys.platform != "win32":
-                os.fchmod(descriptor, SHARED_FILE_MODE)
+            if place.shared and _is_hidden(os.fstat(descriptor).st_mode, SHARED_FILE_MODE):
+                raise _hidden_by_umask(place)
         finally:
             os.close(descriptor)
         if not replace:

@@ -149,7 +149,16 @@ def test_system_is_for_all_users_of_an_environment(ipython_directory: Path, tmp_
     """In an environment of its own: its IPython reads the file, whoever asks; others do not."""
     python = environment(tmp_path / "env")
     file = tmp_path / "env" / "etc" / "ipython" / "startup" / NAME
-    said = run("-c", f"import os\nos.umask(0o77)\n{MAIN}", "notebook", "enable", "--system", python=python)
+    system = ("notebook", "enable", "--system")
+    said = run("-c", f"import os\nos.umask(0o77)\n{MAIN}", *system, python=python)
+    assert said.endswith("say `umask 022` and run this again\n")
+    assert not (tmp_path / "env" / "etc").exists()
+    file.parent.mkdir(parents=True)
+    said = run("-c", f"import os\nos.umask(0o27)\n{MAIN}", *system, python=python)
+    assert said.endswith("say `umask 022` and run this again\n")
+    assert list(file.parent.iterdir()) == []
+    shutil.rmtree(tmp_path / "env" / "etc")
+    said = run("-c", f"import os\nos.umask(0)\n{MAIN}", *system, python=python)
     assert said.startswith(f"enabled for all users of this environment: {file}\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     assert {stat.S_IMODE(file.parents[level].stat().st_mode) for level in range(3)} == {0o755}
