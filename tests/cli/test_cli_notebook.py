@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -298,8 +299,6 @@ def test_many_at_once_are_as_one(ipython_directory: Path) -> None:
 
 def older() -> bytes:
     """A file as an earlier footfall wrote it: right digest, other words."""
-    import hashlib
-
     body = BODY.replace(b"# IPython runs this file", b"# Runs")
     head = f"# footfall startup file, version 1, sha256 {hashlib.sha256(body).hexdigest()}\n"
     return head.encode() + body
@@ -539,6 +538,12 @@ def test_content_is_what_its_head_says() -> None:
     assert max(map(len, content.decode().splitlines())) <= 120
     assert content == startup_file.content()
     compile(content, NAME, "exec")
+
+
+def test_another_content_is_another_version() -> None:
+    """Else two releases in one home would take each other's file for the older one, and rewrite it in turns."""
+    assert startup_file.VERSION == 1
+    assert hashlib.sha256(BODY).hexdigest() == "5662db026df8e13daf6acd2d5f1b074187a19c1be13885cd891c120bdf4aa061"
 
 
 def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

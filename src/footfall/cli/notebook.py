@@ -101,8 +101,10 @@ def _status(place: Place, shown: tuple[Place, ...], option: str) -> int:
     found = {each: startup_file.look(each) for each in shown}
     rows = [(each.whose, found[each].state.value, _file(each)) for each in shown]
     print("\n".join(tables.table(("for", "state", "file"), rows)))
+    commands = {startup_file.system_place(os.environ): "--system", place: option}
     for each in shown:
-        for line in _to_do(each, found[each], _command("enable", option if each == place else "--system")):
+        enable = _command("enable", commands[each]) if each in commands else ""
+        for line in _to_do(each, found[each], enable):
             print(line)
     loaded = any(each.state in LOADS for each in found.values())
     if not loaded:
@@ -114,10 +116,11 @@ def _status(place: Place, shown: tuple[Place, ...], option: str) -> int:
 
 
 def _to_do(place: Place, found: Found, enable: str) -> Iterator[str]:
-    if found.state is State.OLDER:
+    if found.state is State.OLDER and enable:
         yield f"{_file(place)}: {enable} updates it"
     elif found.why:
-        yield f"{_file(place)}: {found.why}; footfall leaves it alone. Move it away and say {enable} for a fresh one"
+        fresh = f". Move it away and say {enable} for a fresh one" if enable else ""
+        yield f"{_file(place)}: {found.why}; footfall leaves it alone{fresh}"
 
 
 def _print_originals(places: tuple[Place, ...]) -> None:
