@@ -21,7 +21,8 @@ from footfall import startup_file
 from footfall.startup_file import BODY, NAME, Place, State
 
 ROOT = Path(__file__).parents[2]
-ORIGINAL = "from access_py_telemetry import capture_registered_calls\nprint('loaded')\n"
+ORIGINAL = "import sys\nfrom access_py_telemetry.cli import configure_telemetry\nsys.exit(configure_telemetry())"
+"""The command of the original client, release 0.3.0."""
 
 ASK = (
     "import json; print('told', json.dumps({'loaded': 'footfall.ipython' in get_ipython().extension_manager.loaded,"
@@ -453,14 +454,15 @@ def test_wrong_use_is_status_2(
 # --- beside others ----------------------------------------------------------------------------------------------------
 
 
-def test_the_originals_startup_file_is_told_of_and_left_alone(tmp_path: Path, ipython_directory: Path) -> None:
+def test_the_originals_startup_file_is_told_of_and_left_alone(ipython_directory: Path) -> None:
     """Both would record; what to run is said. Its own place does not depend on IPYTHONDIR; sites have others."""
     theirs = Path(os.environ["HOME"]) / ".ipython" / "profile_default" / "startup" / "telemetry.py"
-    site = startup(ipython_directory).with_name("10-site.py")
-    innocent = site.with_name("20-mine.py")
-    for path in (theirs, site, innocent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(ORIGINAL if path != innocent else "# not import access_py_telemetry\n")
+    assert run("-W", "ignore", "-c", ORIGINAL, "--enable") == "Telemetry enabled.\n"
+    written = theirs.read_text()
+    site, innocent = (startup(ipython_directory).with_name(name) for name in ("10-site.py", "20-mine.py"))
+    site.parent.mkdir(parents=True)
+    site.write_text(written)
+    innocent.write_text("# not import access_py_telemetry\n")
     for action, status in (("status", 1), ("enable", 0), ("status", 0)):
         said = footfall("notebook", action)
         assert said.returncode == status
@@ -468,7 +470,9 @@ def test_the_originals_startup_file_is_told_of_and_left_alone(tmp_path: Path, ip
         assert [line.split()[1] for line in notes] == [str(theirs), str(site)]
         assert notes[0].endswith("run `access-py-telemetry --disable`")
         assert "remove its import of access_py_telemetry" in notes[1]
-    assert (theirs.read_text(), site.read_text()) == (ORIGINAL, ORIGINAL)
+    assert (theirs.read_text(), site.read_text()) == (written, written)
+    assert run("-W", "ignore", "-c", ORIGINAL, "--disable") == "Telemetry disabled.\n"
+    assert "access-py-telemetry --disable" not in footfall("notebook", "status").stdout
 
 
 @pytest.mark.parametrize("variables", [{"FOOTFALL": "off"}, {"DO_NOT_TRACK": "1"}])
@@ -482,9 +486,9 @@ def test_who_is_off_is_told_that_nothing_is_recorded(ipython_directory: Path, va
 # --- the original's words ---------------------------------------------------------------------------------------------
 
 
-def words(*arguments: str) -> tuple[int, str, str]:
+def words(*arguments: str, program: tuple[str, ...] = ("-m", "footfall.facade.access.cli")) -> tuple[int, str, str]:
     said = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "footfall.facade.access.cli", *arguments],
+        [sys.executable, "-W", "ignore", *program, *arguments],
         env=environ({}),
         capture_output=True,
         text=True,
@@ -494,27 +498,32 @@ def words(*arguments: str) -> tuple[int, str, str]:
     return said.returncode, said.stdout, said.stderr
 
 
-def test_the_originals_words_do_the_same(ipython_directory: Path) -> None:
-    """Texts and statuses of release 0.3.0, in an order in which it was run."""
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--status", "--enable", "--status", "--enable", "--disable", "--disable", "--status"],
+        ["--enable --disable", "--status --enable", "--status"],
+        ["--status --silent", "--enable --silent", "--status", "--disable --silent", "--status"],
+    ],
+)
+def test_the_originals_words_do_the_same(ipython_directory: Path, arguments: list[str]) -> None:
+    """Side by side with release 0.3.0: the same texts and statuses, step by step."""
+    ours = [words(*each.split()) for each in arguments]
+    theirs = [words(*each.split(), program=("-c", ORIGINAL)) for each in arguments]
+    assert ours == theirs
+
+
+def test_the_words_manage_our_startup_file(ipython_directory: Path) -> None:
+    """That of `footfall notebook`; one of an older footfall is updated. Without a word there is help, and no change."""
     file = startup(ipython_directory)
-    for arguments, text in [
-        (["--status"], "Telemetry disabled."),
-        (["--enable"], "Telemetry enabled."),
-        (["--status"], "Telemetry enabled."),
-        (["--enable"], "Telemetry already enabled."),
-        (["--status", "--silent"], ""),
-        (["--disable"], "Telemetry disabled."),
-        (["--disable"], "Telemetry already disabled."),
-        (["--enable", "--silent"], ""),
-    ]:
-        assert words(*arguments) == (0, f"{text}\n" if text else "", ""), arguments
-    assert file.read_bytes() == startup_file.content()
-    both = words("--enable", "--disable")
-    assert both == (1, "Only one of --disable, --enable, or --status can be used at a time.\n", "")
     assert (words()[0], words("--silent")[1][:6], words("--bogus")[0]) == (0, "usage:", 2)
+    assert not file.exists()
+    words("--enable")
+    assert file.read_bytes() == startup_file.content()
     file.write_bytes(older())
     assert words("--status")[1].startswith("Telemetry enabled but misconfigured. Run `python -m footfall.facade.")
     assert words("--enable") == (0, "Telemetry enabled.\n", "")
+    assert file.read_bytes() == startup_file.content()
 
 
 @pytest.mark.parametrize("silent", [(), ("--silent",)])
