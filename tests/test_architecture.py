@@ -55,6 +55,7 @@ INSIDE_TOP = frozenset(
         ("declarative", "api"),
         ("distro_logs", "distro"),
         ("facade", "api"),
+        ("facade", "ipython"),
         ("ipython", "api"),
         ("cli", "api"),
         ("__main__", "cli"),

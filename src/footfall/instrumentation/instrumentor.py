@@ -209,6 +209,7 @@ class Instrumentor:
                 "drop": entry.drop,
                 "start": entry.start,
                 "outermost": entry.outermost,
+                "per_call": entry.per_call,
             },
             rate_per_second=rate,
         )

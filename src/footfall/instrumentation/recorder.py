@@ -67,6 +67,7 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     start: bool = False
     outermost: bool = False
     is_function: bool = True
+    per_call: Any = None
     meter: Meter
 
     def span_attributes(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import copy
 import inspect
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -90,7 +90,7 @@ def observer(target: Callable[..., Any], recorder: Recorder, subject: Subject, c
         return _observe_coroutine(recorder, subject, capture)
     if inspect.isgeneratorfunction(target):
         return _observe_generator(recorder, subject, capture)
-    if capture is None and not subject.start and not subject.outermost:
+    if capture is None and not (subject.start or subject.outermost or subject.per_call):
         return observe_function(recorder, subject)
     return _observe_in_full(recorder, subject, capture)
 
@@ -169,10 +169,17 @@ def _begin(
     if subject.outermost and is_covered(recorder, subject):
         return None
     arguments: dict[str, Any] = {}
-    if capture is not None and time.monotonic_ns() >= subject.meter.open_at_ns:
+    extra: Mapping[str, Any] | None = {}
+    per_call = subject.per_call
+    if (capture is not None or per_call is not None) and time.monotonic_ns() >= subject.meter.open_at_ns:
         with guard("capture"):
-            arguments = capture(args, kwargs)
-    use = recorder.begin(subject, arguments)
+            if capture is not None:
+                arguments = capture(args, kwargs)
+            if per_call is not None:
+                extra = per_call(subject, args, kwargs)
+    if extra is None:
+        return None
+    use = recorder.begin(subject, arguments, extra)
     return Outermost(recorder, subject, use) if subject.outermost else use
 
 

@@ -74,7 +74,7 @@ def register(
         wrap = hook.wrap
         if wrap is None:
             return function
-        module, qualname, line = _place(function)
+        module, qualname, line = place_of(function)
         entry = Entry(
             module=module,
             qualname=qualname,
@@ -102,7 +102,7 @@ def _captures(capture: Mapping[str, Any]) -> tuple[Capture, ...]:
     return Reader("register()", strict=True).captures(from_python(capture, "register()"))
 
 
-def _place(function: Any) -> tuple[str, str, int]:
+def place_of(function: Any) -> tuple[str, str, int]:
     """Return module, qualname and line of *function*, which may be a class, static or class method, or property."""
     inner = getattr(function, "__func__", None) or getattr(function, "fget", None) or function
     if isinstance(inner, functools.cached_property):

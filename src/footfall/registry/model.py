@@ -9,7 +9,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -30,6 +30,10 @@ OnCi = Literal["mark", "skip"]
 """In continuous integration, mark: report and say so; skip: report nothing."""
 
 FORMS: Final[tuple[str, ...]] = get_args(Form)
+PerCall: TypeAlias = Callable[[Any, "tuple[Any, ...]", Mapping[str, Any]], "Mapping[str, Any] | None"]
+"""Takes the subject of a use and the arguments of the call; returns further fields of that use, scrubbed, or None where
+nothing shall be said of it."""
+
 CONSENTS: Final[tuple[str, ...]] = get_args(Consent)
 ON_CI: Final[tuple[str, ...]] = get_args(OnCi)
 
@@ -84,6 +88,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         source: File that named it, or "decorator"; for messages only.
         line: One-based line in *source*, or 0.
         candidates: For a bare name: the modules to look in. None listed: a notebook's namespace only.
+        per_call: Further fields that are known at each call only; for facades, whose clients set them at any time.
     """
 
     module: str
@@ -98,6 +103,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     source: str = ""
     line: int = 0
     candidates: tuple[str, ...] = ()
+    per_call: PerCall | None = None
 
     @property
     def name(self) -> str:
@@ -223,6 +229,7 @@ def _merge_entry(first: Entry, second: Entry) -> Entry:
         start=first.start or second.start,
         outermost=first.outermost or second.outermost,
         rate=first.rate if second.rate is None else second.rate,
+        per_call=second.per_call or first.per_call,
         source=second.source or first.source,
         line=second.line or first.line,
     )
