@@ -107,6 +107,7 @@ class Instrumentor:
         Never imports a target. What cannot be wrapped is remembered in `watched` with its reason, and counted.
         """
         modules: dict[str, list[Watched]] = {}
+        bare: list[Watched] = []
         for entry in entries:
             watched = Watched(entry=entry, subject=self._subject(entry))
             self.watched.append(watched)
@@ -114,8 +115,9 @@ class Instrumentor:
                 modules.setdefault(name, []).append(watched)
             if not entry.modules:
                 watched.reason = BARE
+                bare.append(watched)
         if self._names is not None:
-            self._names.watch(self, self._bare())
+            self._names.watch(self, bare)
         for name, group in modules.items():
             loaded = name in sys.modules
             self._hooks.when_imported(name, self._on_import(group, rebind_aliases=loaded))

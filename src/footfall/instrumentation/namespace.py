@@ -17,7 +17,7 @@ import functools
 import importlib
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
@@ -87,6 +87,7 @@ class Names:
         self._awaited: dict[str, set[str]] = {}
         self._seen: set[str] = set()
         self._doorways: dict[str, Doorway] = {}
+        self._met: dict[int, tuple[type, list[_Sought]]] = {}
         self._replaced: dict[int, tuple[Any, Any, Watched]] = {}
         self._searching = threading.local()
         self._lock = threading.RLock()
@@ -108,7 +109,7 @@ class Names:
             self._index()
             self._seen.clear()
             self._look_at_new_modules()
-            self._rebind()
+            self._finish()
 
     def forget(self, instrumentor: Instrumentor) -> list[Watched]:
         """Look for no names of *instrumentor* any more; return the places where some were found."""
@@ -169,7 +170,7 @@ class Names:
         """Look at module *name*, whose import has come to its end."""
         with guard("look for names"), self._lock:
             self._look_at(name)
-            self._rebind()
+            self._finish()
 
     def _look_at_new_modules(self) -> None:
         for name in sys.modules.keys() - self._seen:
@@ -191,7 +192,7 @@ class Names:
         for first, sought in self._classes.items():
             value = names.get(first)
             if value is not None and is_class(value) and dict_of_class(value).get("__module__") == own:
-                self._in_class(sought, value)
+                self._meet(value, sought)
         for each, rest in self._modules.get(name, ()):
             self._in_module(each, module, rest)
         for function in self._awaited.pop(name, ()):
@@ -217,19 +218,19 @@ class Names:
                 if value is None:
                     continue
                 if is_class(value):
-                    self._in_class(sought, value)
+                    self._meet(value, sought)
                 elif is_module(value):
                     for each in sought:
                         self._in_module(each, value, each.parts[1:])
             kinds = {id(kind): kind for kind in map(type, tuple(names.values()))}
             for kind in kinds.values():
                 for base in mro(kind):
-                    self._in_class(self._classes.get(name_of_class(base), ()), base)
+                    self._meet(base, self._classes.get(name_of_class(base), ()))
             for name, sought in self._functions.items():
                 for each in sought:
                     self._function(each, main, name, names.get(name, MISSING))
             self._read(text)
-            self._rebind()
+            self._finish()
 
     def _read(self, text: str) -> None:
         for module_name, names in imported_by(text, self._functions.keys()):
@@ -257,16 +258,25 @@ class Names:
                     continue
                 with guard("look for names"):
                     self._place(each, target.owner, target.name, place.subject.name)
-        for name, module in _home_modules(self._sought):
-            names = dict_of_module(module)
+        owners = [place.target.owner for each in self._sought for place in each.places if place.target is not None]
+        for name in {dict_of_class(owner).get("__module__") for owner in owners if is_class(owner)}:
+            module = sys.modules.get(name) if type(name) is str else None
+            names = dict_of_module(module) if is_module(module) else {}
             for first, sought in self._classes.items():
                 value = names.get(first)
                 if is_class(value) and dict_of_class(value).get("__module__") == name:
-                    self._in_class(sought, value)
+                    self._meet(value, sought)
 
     # -- what was found ---------------------------------------------------------------------------------------------
 
-    def _in_class(self, sought: Iterable[_Sought], cls: type) -> None:
+    def _meet(self, cls: type, sought: Iterable[_Sought]) -> None:
+        """Remember that *cls* is one of those that *sought* may mean."""
+        for each in sought:
+            _, meant = self._met.setdefault(id(cls), (cls, []))
+            if each not in meant:
+                meant.append(each)
+
+    def _in_class(self, cls: type, sought: Iterable[_Sought]) -> None:
         home = dict_of_class(cls).get("__module__")
         for each in sought:
             self._place(each, cls, ".".join(each.parts[1:]), f"{home if type(home) is str else ''}:{each.text}")
@@ -299,7 +309,7 @@ class Names:
             for each in self._functions.get(name, ()):
                 self._function(each, module, name, value)
             _, found, _ = self._replaced.get(id(value), (value, value, None))
-            self._rebind()
+            self._finish()
             doorway = self._doorways.get(own)
             if doorway is not None and name in dict_of_module(module):
                 doorway.wanted.discard(name)
@@ -323,7 +333,7 @@ class Names:
         else:
             _say(
                 each,
-                f"{rest[0]!r} in {each.text!r} is of class {name_of_class(kind)}; name what is called, as module:qualname",
+                f"{rest[0]!r} in {each.text!r} is of class {name_of_class(kind)}; name what is called",
             )
 
     def _function(self, each: _Sought, module: ModuleType, name: str, value: Any) -> None:
@@ -404,7 +414,14 @@ class Names:
         if isinstance(target.owner, ModuleType):
             self._replaced[id(original)] = (original, replacement, place)
 
-    def _rebind(self) -> None:
+    def _finish(self) -> None:
+        """Wrap in the classes that were met, and bind other names of functions that were wrapped.
+
+        Base classes come first: a wrapper of an inherited method stands around what it inherits at that moment.
+        """
+        met, self._met = self._met, {}
+        for cls, sought in sorted(met.values(), key=lambda each: len(mro(each[0]))):
+            self._in_class(cls, sought)
         if self._replaced:
             rebind(self._replaced)
             self._replaced = {}
@@ -422,17 +439,3 @@ def _standing(each: _Sought, target: Target, only: About | None) -> Watched | No
 def _say(each: _Sought, reason: str) -> None:
     if each.watched.state == "waiting":
         each.watched.reason = reason
-
-
-def _home_modules(sought: Iterable[_Sought]) -> Iterator[tuple[str, ModuleType]]:
-    names = {
-        home
-        for each in sought
-        for place in each.places
-        if place.target is not None and isinstance(place.target.owner, type)
-        if type(home := dict_of_class(place.target.owner).get("__module__")) is str
-    }
-    for name in names:
-        module = sys.modules.get(name)
-        if is_module(module):
-            yield name, module
