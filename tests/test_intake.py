@@ -73,6 +73,26 @@ def test_a_wire_that_is_not_installed_is_counted(tmp_path: Path, hidden_errors: 
     outbox.close()
 
 
+def test_a_start_that_a_server_does_not_hear_of_is_no_loss(tmp_path: Path) -> None:
+    """Its end tells of the same use, and is the one record in the books."""
+    (tmp_path / "journal").mkdir(mode=0o700)
+    identity = Identity(process="ce" * 16, pid=os.getpid())
+    journal = Journal(lambda: tmp_path / "journal", identity=lambda: identity, resource=dict)
+    send_to = tuple(Destination(wire=wire, endpoint="http://127.0.0.1:9") for wire in ("access", "migas"))
+    journal.define(lines.ProjectLine(n=1, project="a/b", version="1", send_to=send_to))
+    journal.define(lines.FunctionLine(n=1, project=1, name="m:f", service="a_b", starts=True))
+    now_ns = time.time_ns()
+    assert journal.write(lines.encode(lines.Start(function=1, time_ns=now_ns, ids=f"{1:048x}")))
+    assert journal.write(lines.encode(lines.End(function=1, time_ns=now_ns, ids=f"{1:048x}")))
+    journal.close()
+    outbox = Outbox.open(tmp_path / "outbox.db", clock=SystemClock(), max_bytes=2**26, max_age_seconds=86400.0)
+    assert intake(tmp_path, outbox, None).run() == 2
+    accounts = {account.destination.partition(":")[0]: account for account in outbox.ledger().accounts}
+    assert (accounts["access"].pending, accounts["access"].lost) == (1, 0)
+    assert (accounts["migas"].pending, accounts["migas"].lost) == (2, 0)
+    outbox.close()
+
+
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Journal]:
     """The journal of a living process, in the middle of a run, with one use besides."""

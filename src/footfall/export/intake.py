@@ -321,8 +321,11 @@ class _Batch:
                     # the threads that some imports want. The journal keeps it for whoever delivers next.
                     msg = f"wire {destination.wire!r} cannot be loaded ({type(error).__name__}); journals are kept"
                     raise OutboxError(msg) from error
-                for start in range(0, len(usages), wire.batch_records):
-                    self._translate(number, wire, usages[start : start + wire.batch_records])
+                told = usages
+                if not getattr(wire, "tells_starts", True):
+                    told = [usage for usage in usages if usage.kind is not Kind.START]
+                for start in range(0, len(told), wire.batch_records):
+                    self._translate(number, wire, told[start : start + wire.batch_records])
 
     def _translate(self, number: int, wire: Wire, usages: list[Usage]) -> None:
         try:

@@ -75,6 +75,7 @@ class AccessWire:
     name: str = "access"
     in_doubt: Literal["retry", "drop"] = "retry"
     batch_records: int = 256
+    tells_starts: bool = False
 
     def __init__(self, *, headers: str = "") -> None:
         given = access_headers.parse(headers)

@@ -19,6 +19,8 @@ from footfall import startup_file
 from footfall.errors import FootfallError
 from footfall.startup_file import State
 
+__all__ = ["configure_telemetry"]
+
 PROGRAM: Final = "python -m footfall.facade.access.cli"
 
 STATUS: Final = {
