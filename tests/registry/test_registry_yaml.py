@@ -614,7 +614,7 @@ def test_an_original_file_without_a_project_says_what_to_do():
 @pytest.mark.parametrize(
     "text",
     [
-        "projcet: o/n\nregistry: {a: ['a:f']}",  # a slip in a file of ours
+        "proj: o/n\nregistry: {a: ['a:f']}",  # a slip in a file of ours
         "a: [{function: f}]",
         "a: []",
         "a: {}",

@@ -5,8 +5,8 @@ So a use says the same whether it was told directly or came as a span (design.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -75,7 +75,9 @@ def outcome_said(fields: Mapping[str, Any]) -> Outcome | None:
 def parameters_said(fields: Mapping[str, Any]) -> tuple[str, ...]:
     """Return how arguments are passed, as attributes say it."""
     said = fields.get(attributes.PARAMETERS)
-    return tuple(each for each in said if isinstance(each, str)) if isinstance(said, (list, tuple)) else ()
+    if not isinstance(said, (list, tuple)):
+        return ()
+    return tuple(each for each in cast("Sequence[object]", said) if isinstance(each, str))
 
 
 def with_prefix(fields: Mapping[str, Any], prefix: str) -> dict[str, Any]:
