@@ -61,9 +61,7 @@ class Instrumented(msgspec.Struct, kw_only=True, eq=False):
     instrumentor: Instrumentor
     packages: frozenset[str] = frozenset()
     announced: bool = False
-    subjects: dict[tuple[str, bool, str, str], Subject] = msgspec.field(
-        default_factory=dict[tuple[str, bool, str, str], Subject]
-    )
+    subjects: dict[tuple[object, ...], Subject] = msgspec.field(default_factory=dict[tuple[object, ...], Subject])
 
 
 class Runtime:
@@ -224,6 +222,7 @@ class Runtime:
             start=usage.kind in {Kind.START, Kind.END},  # an end by this door may be that of a start by it
             version=usage.project_version,
             service=usage.service,
+            parameters=usage.parameters,
             is_function=usage.kind is not Kind.EVENT,
         )
         number = self.recorder.number(subject)
@@ -237,11 +236,12 @@ class Runtime:
         start: bool,
         version: str = "",
         service: str = "",
+        parameters: tuple[str, ...] = (),
         is_function: bool = False,
     ) -> Subject:
         """Return what records of that name are about: the same object each time."""
         with self.lock:
-            key = (name, start, version, service)
+            key = (name, start, version, service, parameters)
             subject = known.subjects.get(key)
             if subject is None:
                 state = known.state
@@ -251,6 +251,7 @@ class Runtime:
                     "project": state,
                     "name": name,
                     "service": service,
+                    "parameters": parameters,
                     "start": start,
                     "is_function": is_function,
                 }

@@ -255,7 +255,7 @@ class _Walker:
         if cls is bool or value is None:
             return value
         if cls is int:
-            return value if -(2**63) <= value < 2**63 else "<int>"
+            return value if -(2**63) <= value < 2**64 else "<int>"
         if cls is float:
             return value if isfinite(value) else _NOT_FINITE.get(str(value), "NaN")
         if cls is dict or cls is list or cls is tuple or cls is set or cls is frozenset:

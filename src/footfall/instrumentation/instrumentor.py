@@ -189,12 +189,15 @@ class Instrumentor:
 
     def _wrapper(self, watched: Watched, found: Any) -> Any:
         # Here and not at the top: wrapt costs a process about 95 ms, and one without targets should not pay for it.
-        from footfall.instrumentation.arguments import compile_capture  # noqa: PLC0415
+        from footfall.instrumentation.arguments import compile_capture, passed  # noqa: PLC0415
         from footfall.instrumentation.wrapper import UsageWrapper, observer  # noqa: PLC0415
 
         function = callable_of(found)
         # The descriptor and not its function: only it tells whether the wrapper gets the first argument.
-        capture = compile_capture(found, watched.entry.capture) if watched.entry.capture else None
+        entry, capture = watched.entry, None
+        if entry.capture:
+            capture = compile_capture(found, entry.capture)
+            watched.subject.parameters = passed(found, entry.capture, name=entry.qualname.rpartition(".")[2])
         observe = observer(function, self._recorder, watched.subject, capture)
         enabled: Any = watched.switch
         return UsageWrapper(found, observe, enabled)

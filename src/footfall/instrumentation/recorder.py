@@ -63,6 +63,7 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     service: str = ""
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     start: bool = False
     is_function: bool = True
     meter: Meter
@@ -316,6 +317,7 @@ class Recorder:
                 name=subject.name,
                 service=subject.service,
                 drop=subject.drop,
+                parameters=subject.parameters,
                 starts=subject.start,
             )
             self.journal.define(_sayable(function, extra=dict(subject.extra)))

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from footfall.testing.sink import faults, migas, otlp
+from footfall.testing.sink import access, faults, migas, otlp
 from footfall.testing.sink.exchange import (
     AUTH_HEADERS,
     Answer,
@@ -146,6 +146,7 @@ class Server:
     def __init__(self, directory: Path, *, port: int, mode: Mode, registered: Sequence[str]) -> None:
         self._journal = Journal(directory / REQUESTS_FILE)
         self._state = migas.State(registered)
+        self._tables = access.State()
         self._rules = Rules(mode)
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -222,6 +223,8 @@ class Server:
     def _application(self, wire: str, asked: Asked, rejected: int) -> Answer:
         if wire == "migas":
             return migas.answer(asked, self._state)
+        if wire == "access":
+            return access.answer(asked, self._tables)
         return otlp.answer(asked, rejected=rejected) if wire == "otlp" else migas.not_found()
 
     def _serve_control(self, connection: socket.socket) -> None:
@@ -249,7 +252,9 @@ class Server:
 def _wire(path: str) -> str:
     if path in {otlp.TRACES_PATH, otlp.LOGS_PATH}:
         return "otlp"
-    return "migas" if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH} else ""
+    if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH}:
+        return "migas"
+    return "access" if access.endpoint_of(path) else ""  # last: nearly every other path can be an endpoint
 
 
 def _line(asked: Asked, wire: str, met: faults.Disturbed) -> dict[str, Any]:
