@@ -42,6 +42,7 @@ def instrument(
     extra: Mapping[str, Any] | None = None,
     consent: Consent | None = None,
     ci: OnCi | None = None,
+    user_name: bool = False,
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
 ) -> str:
@@ -59,6 +60,8 @@ def instrument(
         extra: Fields of every use.
         consent: ``opt-out`` (default) or ``opt-in``.
         ci: ``mark`` (default) or ``skip``.
+        user_name: Send the login name along to servers that have a place for it (the format ``access``), in the stead
+            of the installation's random id. `footfall fields` says so to the user.
         tracer_provider: As OpenTelemetry's instrumentors take it: spans of uses appear there too. Default: the global
             one where the host has set one.
         logger_provider: Likewise for events.
@@ -84,6 +87,7 @@ def instrument(
         ci=ci or "mark",
         send_to=tuple(check(destination) for destination in send_to or ()),
         extra=dict(extra or {}),
+        user_name=user_name,
     )
     read = _read(registry, caller, project)
     if read is not None:

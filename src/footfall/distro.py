@@ -23,7 +23,7 @@ NAME: Final = "footfall"
 """In every entry point group of OpenTelemetry."""
 
 PROVIDERS: Final = ("tracer_provider", "logger_provider")
-OPTIONS: Final = frozenset({"project", "version", "registry", "send_to", "extra", "consent", "ci"})
+OPTIONS: Final = frozenset({"project", "version", "registry", "send_to", "extra", "consent", "ci", "user_name"})
 
 
 class FootfallInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # see the import

@@ -37,6 +37,7 @@ from footfall.registry.model import Registry, merge
 from footfall.resource import ci, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
+from footfall.resource.login import login_name
 from footfall.settings import Mode, Settings
 from footfall.usage import Kind, Usage
 from footfall.version import VERSION
@@ -141,7 +142,7 @@ class Runtime:
                 version=registry.version,
                 find_version=functools.partial(self._installed_version, registry.project, names),
                 send_to=registry.send_to,
-                extra=registry.extra,
+                extra=registry.extra_of_uses(lambda: login_name(self.environ)),
                 host=host,
             )
             instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=self.settings.rate_per_second)

@@ -35,6 +35,9 @@ _MARGIN_CHARS: Final = 1024
 FAILED: Final = "<redacted:failed>"
 """Stands for a value that could not be scrubbed: it is dropped, never passed on."""
 
+REDACTED_KEY: Final = "<redacted:key>"
+"""Stands for the value of a key or parameter whose name says that it is a secret."""
+
 TRUNCATED: Final = "<truncated>"
 
 _SECRET_WORDS: Final = frozenset(
@@ -282,7 +285,7 @@ class _Walker:
             self._items -= 1
             name = self._key(key)
             if self._clean is not None and type(key) is str and is_sensitive_key(key[:MAX_CHARS]):
-                result[name] = _mark("key")
+                result[name] = REDACTED_KEY
             else:
                 result[name] = self.walk(item, depth)
         return result

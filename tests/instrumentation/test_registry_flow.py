@@ -195,3 +195,28 @@ def test_configuration_errors_are_raised_where_they_are_made():
     with pytest.raises(ConfigurationError, match=r"choose from|did you mean"):
         footfall.instrument("demo/lib", registry={"registri": []})
     assert runtime.current().projects == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "registry", "told"),
+    [
+        ({}, {}, None),
+        ({"user_name": True}, {}, "ada"),
+        ({}, {"user_name": True}, "ada"),
+        ({"user_name": False}, {"user_name": True}, "ada"),
+        ({"user_name": True}, {"extra": {"access.name": "someone"}}, "someone"),
+        ({"user_name": True}, {"extra": {"name": "someone"}}, None),
+    ],
+)
+def test_the_login_name_goes_along_where_the_project_says_so(
+    observation: Observation, monkeypatch: pytest.MonkeyPatch, given: Any, registry: Any, told: str | None
+):
+    """Taken when the project is instrumented, told to the format that has a place for it; a name of its own stays."""
+    monkeypatch.setenv("LOGNAME", "ada")
+    module = observation.module("def f(): pass")
+    footfall.instrument("demo/lib", registry={**registry, "registry": [f"{module.__name__}:f"]}, **given)
+    module.f()
+    (usage,) = recorded()
+    assert usage.extra.get("access.name") == told
+    assert usage.extra_for("access").get("name") == (told or registry.get("extra", {}).get("name"))
+    assert "ada" not in str(usage.extra_for("otlp"))

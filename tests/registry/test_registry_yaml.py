@@ -288,6 +288,35 @@ def test_a_credential_written_into_the_file_is_not_repeated_by_the_message():
     assert "canary" not in refused("project: o/n\nsend_to:\n  - migas: https://user:canary@x.org")
 
 
+def test_a_file_cannot_say_that_a_process_holds_its_credentials():
+    """Its reader would hold nothing, and whatever is sent there would wait for ever."""
+    message = refused(f"project: o/n\nsend_to: {{migas: 'https://x.org', credentials: 'memory:{'a' * 32}'}}")
+    assert (
+        message == "f.yaml:2: credentials in a registry must be env:NAME or file:/path; no process holds any for a file"
+    )
+
+
+def test_a_destination_may_be_for_some_services():
+    """One word or a list, written as a service or as its endpoint."""
+
+    def services(said):
+        registry = "registry: {intake: {catalog: ['a:f'], cli: ['a:g']}}"
+        found = load_text(f"project: o/n\nsend_to: {{migas: 'https://x.org', services: {said}}}\n{registry}", "f.yaml")
+        return found.send_to[0].services, found.warnings
+
+    assert services("intake_catalog") == (("intake_catalog",), ())
+    assert services("[intake/catalog, intake_cli, intake_catalog]") == (("intake_catalog", "intake_cli"), ())
+    assert services("[]") == ((), ())
+    assert services("by_decorator") == (("by_decorator",), ())
+    assert services("intake_catalogue") == (
+        ("intake_catalogue",),
+        ("f.yaml:2: 'services' names 'intake_catalogue'; did you mean 'intake_catalog'?",),
+    )
+    assert "service '../x' must be made of" in refused(
+        "project: o/n\nsend_to: {migas: 'https://x.org', services: ../x}"
+    )
+
+
 def test_unknown_keys_of_a_newer_version_are_listed_and_ignored():
     """Reading installed packages must go on; the list says what was not understood, with its line."""
     registry = load_text("project: o/n\ncolour: red\nregistry:\n  - function: m:f\n    hue: 3", "f.yaml", strict=False)

@@ -23,11 +23,13 @@ from footfall.cli.installed import installed, reason
 from footfall.cli.main import DONE
 from footfall.cli.readers import ARGUMENTS, EXTRA, ROWS, readers
 from footfall.errors import ConfigurationError, FootfallError
+from footfall.registry.model import NAME_FIELDS
 from footfall.registry.nearest import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from footfall.destination import Destination
     from footfall.registry.model import Capture, Entry, Registry
     from footfall.wire.base import Wire
 
@@ -56,7 +58,9 @@ ALSO_SEEN: Final = (
 )
 
 
+LOGIN_NAME: Final = "login name of the user"
 NO_SERVER: Final = "no server"
+SERVER: Final = ("server", "format", "services", "credentials")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -155,7 +159,7 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     yield Section(title, ("field", "on", "stability", "read by", "meaning"), rows)
     if registry is None:
         return
-    yield Section("Where it goes", ("server", "format", "credentials"), [_server(each) for each in registry.send_to])
+    yield Section("Where it goes", SERVER, [_server(each) for each in registry.send_to])
     arguments = [(each.name, each.service, capture) for each in registry.entries for capture in each.capture]
     readers_of_arguments = ", ".join(read_by[ARGUMENTS]) or NO_SERVER
     yield Section(
@@ -174,8 +178,9 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     )
 
 
-def _server(destination: Any) -> tuple[str, str, str]:
-    return destination.endpoint, destination.wire, destination.credentials or "none"
+def _server(destination: Destination) -> tuple[str, str, str, str]:
+    services = ", ".join(destination.services) or "all"
+    return destination.endpoint, destination.wire, services, destination.credentials or "none"
 
 
 def captured(capture: Capture) -> str:
@@ -190,6 +195,9 @@ def _extra(
     registry: Registry, wires: Sequence[Wire], read_by: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, str, str, str]]:
     names = {wire.name for wire in wires}
+    if registry.extra.keys().isdisjoint(NAME_FIELDS) and (registry.user_name or "access" in names):
+        who = LOGIN_NAME if registry.user_name else "random id of the installation, no login name"
+        yield NAME_FIELDS[-1], who, "every use", "access" if "access" in names else NO_SERVER
     for place, extra in [("every use", registry.extra), *((each.name, each.extra) for each in registry.entries)]:
         for name, value in extra.items():
             wire = name.partition(".")[0] if "." in name else ""
@@ -218,8 +226,11 @@ def as_data(wires: Sequence[Wire], registry: Registry | None) -> dict[str, Any]:
             "project": registry.project,
             "consent": registry.consent,
             "ci": registry.ci,
+            "user_name": registry.user_name,
             "send_to": [
-                dict(zip(("endpoint", "wire", "credentials"), _server(each), strict=True)) for each in registry.send_to
+                dict(zip(("endpoint", "wire", "services", "credentials"), _server(each), strict=True))
+                | {"services": list(each.services)}
+                for each in registry.send_to
             ],
             "extra": dict(registry.extra),
             "functions": [_function(entry) for entry in registry.entries],

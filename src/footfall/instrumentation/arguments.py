@@ -181,7 +181,10 @@ def _converter(capture: Capture) -> _Convert:
         return _choice(frozenset(capture.choices))
     if capture.form in {"text", "json"}:
         # Here and not in the call, which must not wait 25 ms for the patterns to compile.
-        from footfall.scrub import scrub, scrub_text  # noqa: PLC0415
+        from footfall.scrub import REDACTED_KEY, is_sensitive_key, scrub, scrub_text  # noqa: PLC0415
+
+        if is_sensitive_key(capture.parameter):  # a password need not look like one
+            return lambda _: REDACTED_KEY
 
         def text(value: Any) -> Any:
             return scrub_text(value, max_chars=MAX_TEXT_CHARS) if _type(value) is str else _MISSING

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -43,6 +43,9 @@ PROJECT_MAX_CHARS: Final = 140
 """The longest project name that the servers keep whole (owner of 39, name of 100, one slash)."""
 
 SERVICE_MAX_CHARS: Final = 140
+
+NAME_FIELDS: Final = ("access.name", "name")
+"""Extra fields that say who it was, where a format has a place for that; the first is what `user_name` fills."""
 
 _PROJECT = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 _SERVICE_PART = re.compile(NAME_PATTERN)
@@ -121,6 +124,7 @@ class Registry(msgspec.Struct, frozen=True):
         send_to: Destinations, each once.
         entries: Functions, each once for a service, in the order they were named.
         extra: Further fields of every use of the project.
+        user_name: Whether the login name goes along, to servers that have a place for it.
         warnings: What was ignored while reading, each with file and line.
         source: File it came from, or "".
     """
@@ -132,8 +136,18 @@ class Registry(msgspec.Struct, frozen=True):
     send_to: tuple[Destination, ...] = ()
     entries: tuple[Entry, ...] = ()
     extra: Mapping[str, Any] = {}
+    user_name: bool = False
     warnings: tuple[str, ...] = ()
     source: str = ""
+
+    def extra_of_uses(self, login: Callable[[], str]) -> Mapping[str, Any]:
+        """Return the fields of every use, with the name that *login* returns where `user_name` asks for it.
+
+        Whoever gives a name in ``extra`` wants that one.
+        """
+        if not self.user_name or not self.extra.keys().isdisjoint(NAME_FIELDS):
+            return self.extra
+        return {NAME_FIELDS[0]: login(), **self.extra}
 
     def services(self) -> dict[str, tuple[Entry, ...]]:
         """Return the entries by service, both in the order they were first named."""
@@ -175,6 +189,7 @@ def merge(first: Registry, second: Registry) -> Registry:
         send_to=second.send_to or first.send_to,
         entries=merge_entries((*first.entries, *second.entries)),
         extra={**first.extra, **second.extra},
+        user_name=first.user_name or second.user_name,
         warnings=tuple(dict.fromkeys((*first.warnings, *second.warnings))),
         source=second.source or first.source,
     )

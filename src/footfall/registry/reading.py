@@ -38,10 +38,10 @@ from footfall.registry.model import (
 from footfall.registry.nearest import hint, nearest
 from footfall.registry.nodes import Node
 
-FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry"})
+FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name"})
 ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "rate"})
 GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "rate"})
-DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt"})
+DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt", "services"})
 IN_DOUBT: Final = ("retry", "drop")
 
 _TYPO_CUTOFF: Final = 0.8
@@ -109,6 +109,7 @@ class Reader:
             send_to=self._destinations(keys["send_to"]) if "send_to" in keys else (),
             entries=merge_entries(self._entries),
             extra=self._extra(keys["extra"]) if "extra" in keys else {},
+            user_name=self._truth(keys["user_name"], "user_name") if "user_name" in keys else False,
             warnings=tuple(self.warnings),
             source=self._source,
         )
@@ -280,18 +281,34 @@ class Reader:
             if key != wire and key not in DESTINATION_KEYS
         }
         doubt = self._word(keys["in_doubt"], "in_doubt", IN_DOUBT) if "in_doubt" in keys else ""
+        credentials = self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else ""
+        if credentials.startswith("memory:"):
+            self._fail(
+                "credentials in a registry must be env:NAME or file:/path; no process holds any for a file", node
+            )
         destination = Destination(
             wire=wire,
             endpoint=self._text(keys[wire], wire),
             options=options,
-            credentials=self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else "",
+            credentials=credentials,
             insecure=self._truth(keys["insecure"], "insecure") if "insecure" in keys else False,
             in_doubt=cast("InDoubt", doubt),
+            services=self._services(keys["services"]) if "services" in keys else (),
         )
         try:
             return check(destination)
         except ConfigurationError as error:
             raise RegistryError(str(error), source=self._source, line=node.line) from None
+
+    def _services(self, node: Node) -> tuple[str, ...]:
+        services = [service_of((text,), source=self._source, line=node.line) for text in self._texts(node, "services")]
+        known = {entry.service for entry in self._entries}
+        for service in services:
+            # Decorators may name services that no file has; one that nearly has the name of another is a slip.
+            guess = nearest(service, known, cutoff=_TYPO_CUTOFF) if service not in known else ""
+            if guess:
+                self._warn(f"'services' names {quote(service)}; did you mean {guess!r}?", node.line)
+        return tuple(dict.fromkeys(services))
 
     def _wire(self, node: Node) -> str:
         """Return the key that names the wire: the installed one, or without a list of those the first key."""

@@ -49,6 +49,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     consent: Consent = "opt-out"
     ci: OnCi = "mark"
     extra: _Extra | msgspec.UnsetType | None = msgspec.UNSET
+    user_name: Annotated[bool, Meta(description="Send the login name along, where a format has a place for it.")] = (
+        False
+    )
     send_to: list[dict[str, Any]] | dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
     registry: Any = None
 
@@ -61,6 +64,7 @@ class _Destination(msgspec.Struct):
     ]
     insecure: Annotated[bool, Meta(description="Allow plain http to another machine.")]
     in_doubt: Annotated[Literal["retry", "drop"], Meta(description="After a request without an answer.")]
+    services: Annotated[str | list[str], Meta(description="Only records of these services go there, one or a list.")]
 
 
 def json_schema() -> dict[str, Any]:

@@ -137,9 +137,15 @@ def path(endpoint: str) -> str | None:
     parts = [part for part in clean(endpoint).split("/") if part]
     if not parts or len(endpoint) > MAX_ENDPOINT_CHARACTERS:
         return None
-    if any(".." in (plain := unquote(part)) or plain == "." for part in parts):
+    if any(map(_steps_aside, parts)):
         return None
     return "/" + "".join(quote(part, safe="") + "/" for part in parts)
+
+
+def _steps_aside(part: str) -> bool:
+    while (decoded := unquote(part)) != part:  # as often as a chain of proxies may decode it
+        part = decoded
+    return ".." in part or "." in re.split(r"[/\\]", part)
 
 
 def record_of(usage: Usage) -> dict[str, Any]:

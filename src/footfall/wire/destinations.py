@@ -158,11 +158,9 @@ def _checked(
 
 def _services(given: str | Sequence[str]) -> tuple[str, ...]:
     words = (given,) if isinstance(given, str) and given else tuple(given)
-    for word in words:
-        if not isinstance(cast("object", word), str) or not word or "/" in word:
-            hint = f"; say {service!r}" if (service := str(word).strip("/").replace("/", "_")) else ""
-            msg = f"access: services names {word!r:.80}, which is no service of a registry{hint}"
-            raise ConfigurationError(msg)
+    if not all(isinstance(cast("object", word), str) and word for word in words):
+        msg = f"access: services {given!r:.80} must be services of the registry, such as 'intake_catalog'"
+        raise ConfigurationError(msg)
     return tuple(dict.fromkeys(words))
 
 
