@@ -22,17 +22,19 @@ NAME = "small.json"
 
 def write(folder: Path) -> Path:
     """Write the catalogue to *folder*; return the path that ``intake.open_esm_datastore`` takes."""
-    import numpy
+    import numpy as np
     import xarray
 
     rows = []
     for number, (variable, experiment, member) in enumerate(product(VARIABLES, EXPERIMENTS, MEMBERS)):
         path = folder / f"{variable}-{experiment}-{member}.nc"
-        values = numpy.arange(24.0).reshape(6, 2, 2) + number
-        coordinates = {"time": numpy.arange(6), "lat": [-45.0, 45.0], "lon": [0.0, 180.0]}
+        values = np.arange(24.0).reshape(6, 2, 2) + number
+        coordinates = {"time": np.arange(6), "lat": [-45.0, 45.0], "lon": [0.0, 180.0]}
         dataset = xarray.Dataset({variable: (("time", "lat", "lon"), values)}, coords=coordinates)
         dataset.to_netcdf(path)
-        rows.append({"model": MODEL, "variable": variable, "experiment": experiment, "member": member, "path": str(path)})
+        rows.append(
+            {"model": MODEL, "variable": variable, "experiment": experiment, "member": member, "path": str(path)}
+        )
     with (folder / "small.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, fieldnames=list(rows[0]))
         table.writeheader()
