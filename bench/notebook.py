@@ -7,7 +7,6 @@ each module that is imported.
 from __future__ import annotations
 
 import compileall
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator

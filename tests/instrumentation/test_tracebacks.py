@@ -52,7 +52,7 @@ def test_the_frames_of_wrappers_are_gone_and_all_others_stay(wrapped) -> None:
 def test_a_circle_and_a_class_with_ideas_of_its_own(wrapped) -> None:
     """Neither hangs; and no property of the user's is asked."""
 
-    class Loud(Exception):  # noqa: N818
+    class Loud(Exception):
         @property
         def __traceback__(self):
             raise AssertionError("asked")

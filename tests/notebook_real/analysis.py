@@ -1,4 +1,4 @@
-"""A researcher's package that uses intake-esm; each process that imports it observes intake-esm, where ``USAGE`` says so.
+"""A researcher's package that uses intake-esm; processes that import it observe that, where ``USAGE`` says so.
 
 Workers of a pool or a cluster import it as soon as they get a task: that is all there is to instrumenting them.
 """
@@ -23,6 +23,6 @@ def opened(catalogue: str) -> Any:
 
 
 def rows(catalogue: str, number: int) -> int:
-    """Search for something that tells this call from all others, and say how many rows were found and looked through."""
+    """Search for what tells this call from all others; return how many rows were found and looked through."""
     cat = opened(catalogue)
     return len(cat.search(path=f"marker-{number}").df) + len(cat.df)
