@@ -10,9 +10,9 @@ import pytest
 from clihelp import footfall, registered
 
 from footfall import attributes
-from footfall.cli.fields import FORM_MEANINGS
-from footfall.cli.readers import ROWS, readers
-from footfall.registry.model import FORMS
+from footfall.cli.fields import FORM_MEANINGS, _extra
+from footfall.cli.readers import EXTRA, ROWS, readers
+from footfall.registry.model import FORMS, Entry, Registry
 from footfall.usage import Usage
 from footfall.wire.base import Request
 from footfall.wire.load import OURS, load
@@ -113,6 +113,26 @@ def test_the_login_name_is_announced_in_plain_words(tmp_path: Path) -> None:
     assert any(
         " ".join(line.split()).startswith("name login name of the user every use") for line in said.stdout.splitlines()
     )
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"),
+    [
+        (Registry("o/n"), [("name", "random id of the installation, no login name", "every use", "access")]),
+        (Registry("o/n", user_name=True), [("name", "login name of the user", "every use", "access")]),
+        (
+            Registry("o/n", user_name=True, extra={"access.name": "someone"}),
+            [("access.name", '"someone"', "every use", "access")],
+        ),
+        (
+            Registry("o/n", entries=(Entry("m", "f", extra={"access.endpoint": "a_b"}),)),
+            [("name", "random id of the installation, no login name", "every use", "access")],
+        ),
+    ],
+)
+def test_who_it_was_is_said_for_servers_that_are_told(registry: Registry, said: list[tuple[str, ...]]) -> None:
+    """Login name, random id, or what the project gives; the path of a server is no field."""
+    assert list(_extra(registry, [_Reads("access")], {EXTRA: ()})) == said  # type: ignore[list-item]
 
 
 def test_only_what_the_projects_own_servers_read_is_listed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,3 +221,16 @@ def test_the_login_name_goes_along_where_the_project_says_so(
     assert usage.extra.get("access.name") == told
     assert usage.extra_for("access").get("name") == (told or registry.get("extra", {}).get("name"))
     assert "ada" not in str(usage.extra_for("otlp"))
+
+
+def test_an_original_file_of_access_nri_is_a_registry(observation: Observation, tmp_path: Path):
+    """Unchanged, as a path or a mapping; its project is the caller's."""
+    path = tmp_path / "config.yaml"
+    path.write_text("intake:\n  catalog:\n    - esm_datastore.search\n")
+    for project, registry in (("demo/path", path), ("demo/mapping", {"intake": {"catalog": ["esm_datastore.search"]}})):
+        footfall.instrument(project, registry=registry)
+        (watched,) = runtime.current().projects[project].instrumentor.watched
+        assert (watched.entry.name, watched.entry.service) == ("esm_datastore.search", "intake_catalog")
+        assert watched.subject.outermost
+    with pytest.raises(ConfigurationError, match="names no project"):
+        footfall.instrument(registry=path)

@@ -23,7 +23,7 @@ from footfall.cli.installed import installed, reason
 from footfall.cli.main import DONE
 from footfall.cli.readers import ARGUMENTS, EXTRA, ROWS, readers
 from footfall.errors import ConfigurationError, FootfallError
-from footfall.registry.model import NAME_FIELDS
+from footfall.registry.model import ENDPOINT, NAME_FIELDS
 from footfall.registry.nearest import hint
 
 if TYPE_CHECKING:
@@ -200,6 +200,8 @@ def _extra(
         yield NAME_FIELDS[-1], who, "every use", "access" if "access" in names else NO_SERVER
     for place, extra in [("every use", registry.extra), *((each.name, each.extra) for each in registry.entries)]:
         for name, value in extra.items():
+            if name == ENDPOINT:  # says where a record goes, and is none of its fields
+                continue
             wire = name.partition(".")[0] if "." in name else ""
             reads = [wire] if wire in names else read_by[EXTRA]
             yield name, json.dumps(value), place, ", ".join(reads) or NO_SERVER

@@ -125,6 +125,7 @@ class Instrumentor:
                 "extra": entry.extra,
                 "drop": entry.drop,
                 "start": entry.start,
+                "outermost": entry.outermost,
             },
             rate_per_second=rate,
         )

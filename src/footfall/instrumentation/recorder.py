@@ -65,6 +65,7 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     drop: tuple[str, ...] = ()
     parameters: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     is_function: bool = True
     meter: Meter
 

@@ -44,6 +44,9 @@ PROJECT_MAX_CHARS: Final = 140
 
 SERVICE_MAX_CHARS: Final = 140
 
+ENDPOINT: Final = "access.endpoint"
+"""Extra field, and no field of the record: the path of the service at the server, where that is not in its name."""
+
 NAME_FIELDS: Final = ("access.name", "name")
 """Extra fields that say who it was, where a format has a place for that; the first is what `user_name` fills."""
 
@@ -76,6 +79,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         extra: Further fields of each use, see `footfall.usage.Usage.extra`.
         drop: Fields to take out again.
         start: Whether the start is reported too.
+        outermost: Whether a use is left out that is inside one of another entry of the project that says so as well.
         rate: Uses reported each second before the rest is only counted; 0 for no limit, None for the setting.
         source: File that named it, or "decorator"; for messages only.
         line: One-based line in *source*, or 0.
@@ -89,6 +93,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     rate: float | None = None
     source: str = ""
     line: int = 0
@@ -216,6 +221,7 @@ def _merge_entry(first: Entry, second: Entry) -> Entry:
         extra={**first.extra, **second.extra},
         drop=tuple(dict.fromkeys((*first.drop, *second.drop))),
         start=first.start or second.start,
+        outermost=first.outermost or second.outermost,
         rate=first.rate if second.rate is None else second.rate,
         source=second.source or first.source,
         line=second.line or first.line,
@@ -254,6 +260,16 @@ def service_of(parts: Iterable[str], *, source: str = "", line: int = 0) -> str:
         )
         raise RegistryError(msg, source=source, line=line)
     return service
+
+
+def endpoint_of(parts: Iterable[str]) -> str:
+    """Return the endpoint that the nested keys *parts* mean where their service does not tell it, else "".
+
+    ``intake``, ``esm_store`` is service ``intake_esm_store``, as ``intake``, ``esm``, ``store`` would be
+    (wire/access.md section 1).
+    """
+    endpoint = "/".join(parts)
+    return endpoint if "_" in endpoint else ""
 
 
 def is_dotted(name: str) -> bool:

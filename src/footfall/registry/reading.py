@@ -19,6 +19,7 @@ from footfall.destination import Destination, InDoubt, check
 from footfall.errors import ConfigurationError, RegistryError
 from footfall.registry.model import (
     CONSENTS,
+    ENDPOINT,
     FORMS,
     ON_CI,
     Capture,
@@ -28,6 +29,7 @@ from footfall.registry.model import (
     OnCi,
     Registry,
     check_project,
+    endpoint_of,
     is_dotted,
     merge_captures,
     merge_entries,
@@ -39,10 +41,15 @@ from footfall.registry.nearest import hint, nearest
 from footfall.registry.nodes import Node
 
 FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name"})
-ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "rate"})
-GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "rate"})
+ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "outermost", "rate"})
+GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "outermost", "rate"})
 DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt", "services"})
 IN_DOUBT: Final = ("retry", "drop")
+
+NO_PROJECT: Final = (
+    "this is a registry as ACCESS-NRI writes them, which names no project; pass it to footfall.instrument() with"
+    " project='owner/name', or write 'project: owner/name' and put the groups below 'registry:'"
+)
 
 _TYPO_CUTOFF: Final = 0.8
 """A group whose key is this much like an option is reported as a likely slip, but stays a group."""
@@ -56,7 +63,26 @@ class _Options(msgspec.Struct, frozen=True):
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     rate: float | None = None
+
+
+def _at_endpoint(options: _Options, path: tuple[str, ...]) -> _Options:
+    """Return *options* with the endpoint of the group at *path*, where it is not in the name of its service."""
+    endpoint = endpoint_of(path)
+    return msgspec.structs.replace(options, extra={ENDPOINT: endpoint, **options.extra}) if endpoint else options
+
+
+def _is_access_file(root: Node) -> bool:
+    """Whether *root* is a file as ACCESS-NRI writes them: groups that end in lists of names, and no key of ours."""
+    members = root.members
+    return bool(members) and FILE_KEYS.isdisjoint(members or ()) and _ends_in_names(root)
+
+
+def _ends_in_names(node: Node) -> bool:
+    if node.members is not None:
+        return bool(node.members) and all(map(_ends_in_names, node.members.values()))
+    return bool(node.elements) and all(child.is_scalar for child in node.elements or ())
 
 
 class Reader:
@@ -85,6 +111,10 @@ class Reader:
         Raises:
             ConfigurationError: Something is wrong; a `RegistryError`, with the line.
         """
+        if _is_access_file(root):
+            if not project:
+                self._fail(NO_PROJECT, root)
+            return self.access_file(root, project=project)
         if root.members is None:
             self._fail(f"the file must be a map that begins with 'project:', not {root.shown()}", root)
         self._check_keys(root, FILE_KEYS, "the file")
@@ -117,7 +147,8 @@ class Reader:
     def access_file(self, root: Node, *, project: str, where: tuple[str, ...] = ()) -> Registry:
         """Return the registry of a file that holds nothing but nested groups of bare names.
 
-        Such files have no options, so each key is a group there, even ``start`` or ``rate``.
+        Such files have no options, so each key is a group there, even ``start`` or ``rate``. Their names are what users
+        write, and the client that they are made for sees no more than that: hence `outermost`.
 
         Raises:
             RegistryError: Something is wrong.
@@ -142,6 +173,7 @@ class Reader:
                 self._access_group(child, (*path, key), where)
         elif node.elements is not None:
             service = service_of(path, source=self._source, line=node.line) if path else ""
+            options = _at_endpoint(_Options(where=where, outermost=True), path)
             for child in node.elements:
                 name = self._text(child, "a function")
                 module, colon, qualname = name.partition(":")
@@ -151,7 +183,7 @@ class Reader:
                     module, qualname = "", name
                 else:
                     self._fail(f"{quote(name)} is no function name, such as 'esm_datastore.search'", child)
-                self._entries.append(self._entry_of(module, qualname, service, _Options(where=where), child.line))
+                self._entries.append(self._entry_of(module, qualname, service, options, child.line))
         elif not node.is_nothing:
             self._fail(f"{node.shown()} must be a group, or a list of functions", node)
 
@@ -160,8 +192,9 @@ class Reader:
             return
         if node.elements is not None:
             service = service_of(path, source=self._source, line=node.line) if path else ""
+            options = _at_endpoint(outer, path)
             for child in node.elements:
-                self._entry(child, service, outer)
+                self._entry(child, service, options)
             return
         if node.members is None:
             place = quote("/".join(path)) if path else "'registry'"
@@ -208,6 +241,7 @@ class Reader:
             extra=options.extra,
             drop=options.drop,
             start=options.start,
+            outermost=options.outermost,
             rate=options.rate,
             source=self._source,
             line=line,
@@ -224,6 +258,7 @@ class Reader:
             if "drop" in keys
             else outer.drop,
             start=self._truth(keys["start"], "start") if "start" in keys else outer.start,
+            outermost=self._truth(keys["outermost"], "outermost") if "outermost" in keys else outer.outermost,
             rate=self._rate(keys["rate"]) if "rate" in keys else outer.rate,
         )
 

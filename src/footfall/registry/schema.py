@@ -17,6 +17,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _Rate = Annotated[float, Meta(ge=0, description="Uses reported each second, the rest is counted; 0 for no limit.")]
 _Extra = Annotated[dict[str, Any], Meta(description="Further fields of each use.")]
+_OUTERMOST: Final = "Leave out a use inside one of another function of the project that says so as well."
 _Words = Annotated[str | list[str], Meta(description="One, or a list.")]
 _Capture = Annotated[
     dict[str, Any], Meta(description="Parameters to report and what of them; none by default. null takes one back.")
@@ -30,6 +31,7 @@ class _Options(msgspec.Struct, forbid_unknown_fields=True):
     extra: _Extra | msgspec.UnsetType | None = msgspec.UNSET
     drop: _Words | msgspec.UnsetType | None = msgspec.UNSET
     start: Annotated[bool, Meta(description="Report the start of a use, too.")] | msgspec.UnsetType = msgspec.UNSET
+    outermost: Annotated[bool, Meta(description=_OUTERMOST)] | msgspec.UnsetType = msgspec.UNSET
     rate: _Rate | msgspec.UnsetType | None = msgspec.UNSET
 
 
