@@ -60,6 +60,7 @@ cat.search(variable="tas", experiment=["historical", "ssp585"]).df.shape
     ),
     Cell("cat.unique()['member'], cat.nunique()", (plain("unique"), plain("nunique"))),
     Cell("cat.df", (plain("df"),)),
+    Cell("display(cat)\ncat"),  # counts and looks through all there is, to show itself
     Cell(
         "(cat['ACCESS.ssp585'].key, [name for name in sorted(cat.keys()) if 'hist' in name])",
         (plain("__getitem__", "ACCESS.ssp585"), plain("keys")),
@@ -86,7 +87,7 @@ for path in sorted(cat.df.path)[:2]:
         """
 sets = cat.search(variable="pr", experiment="ssp585").to_dataset_dict(progressbar=False)
 print(*sets)
-sets["ACCESS.ssp585"]
+print(sets["ACCESS.ssp585"])
 """,
         (search(variable="pr", experiment="ssp585"), plain("to_dataset_dict", progressbar=False)),
     ),
