@@ -34,7 +34,7 @@ from footfall.journal.writer import Identity, Journal
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, process_start
 from footfall.registry.model import Registry, merge
-from footfall.resource import ci, session
+from footfall.resource import ci, kernels, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
 from footfall.resource.login import login_name
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.trace import TracerProvider
 
+    from footfall.instrumentation.namespace import Names
     from footfall.journal.lines import AnyRecord
 
 
@@ -88,6 +89,7 @@ class Runtime:
         self._unclaimed: weakref.WeakSet[Run] = weakref.WeakSet()
         self._plain_runs: list[Run] = []
         self.decorated = Decorated(self)
+        self.names: Names | None = None
         self.journal = Journal(
             self._journal_directory,
             identity=self._identity,
@@ -145,7 +147,9 @@ class Runtime:
                 extra=registry.extra_of_uses(lambda: login_name(self.environ)),
                 host=host,
             )
-            instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=self.settings.rate_per_second)
+            instrumentor = Instrumentor(
+                state, self.recorder, default_rate_per_second=self.settings.rate_per_second, names=self.names
+            )
             self.projects[registry.project] = Instrumented(
                 registry=registry,
                 decision=decision,
@@ -175,6 +179,25 @@ class Runtime:
             return next(iter(self.projects.values()))
         found = [known for name, known in self.projects.items() if is_of(package, name, known.packages)]
         return found[0] if len(found) == 1 else None
+
+    def look_for_names(self, *, wanted: bool = True) -> Names | None:
+        """Look for the bare names of all projects, present and later, or undo it; return who looks: a notebook does."""
+        from footfall.instrumentation.namespace import Names  # noqa: PLC0415  most processes are no notebook
+
+        with self.lock:
+            if (self.names is not None) is not wanted:
+                self.names = Names() if wanted else None
+                for known in self.projects.values():
+                    known.instrumentor.look_with(self.names)
+            return self.names
+
+    def continue_session(self, kernel: str) -> None:
+        """Be the session that comes after the last one of this notebook kernel, named by its connection file."""
+        places = self.find_places() if self.projects else None
+        if places is not None:
+            previous = kernels.follow(places.state, kernel, self.session.id)
+            if previous:
+                self.session = msgspec.structs.replace(self.session, previous_id=previous)
 
     # -- runs and events --------------------------------------------------------------------------------------------
 
@@ -320,6 +343,8 @@ class Runtime:
         self.session = session.after_fork(self.session)
         self.journal.after_fork()
         self.recorder.after_fork()
+        if self.names is not None:
+            self.names.after_fork()
         self.background.after_fork()
         self._plain_runs = []
         self.disclosure.after_fork()

@@ -93,13 +93,13 @@ def test_a_bare_name_is_looked_for_in_its_candidates(observation: Observation):
 
 
 def test_a_bare_name_that_no_candidate_has_cannot_be(observation: Observation):
-    """Once all of them have been looked at, and at once where there is none."""
+    """Once all of them have been looked at; one without candidates waits for a notebook."""
     modules = tuple(observation.module("x = 1").__name__ for _ in range(2))
     observation.instrumentor.instrument([
         Entry(module="", qualname="C.m", candidates=modules),
         Entry(module="", qualname="C.m"),
     ])  # fmt: skip
-    assert [each.state for each in observation.instrumentor.watched] == ["cannot", "cannot"]
+    assert [each.state for each in observation.instrumentor.watched] == ["cannot", "waiting"]
     assert "where:" in observation.instrumentor.watched[1].reason
 
 
