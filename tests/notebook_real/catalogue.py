@@ -1,6 +1,9 @@
-"""A small intake-esm catalogue: eight NetCDF files of 1 KiB of data, a table of them, and its description.
+"""A small intake-esm catalogue: eight NetCDF files of a few numbers, a table of them, and its description.
 
     python -m tests.notebook_real.catalogue FOLDER
+
+They are to be read with ``engine="scipy"``: netCDF4 releases the GIL over a library that is not safe in threads, and
+intake-esm and dask have some; without footfall, one notebook in ten crashed.
 
 A process of its own: what intake-esm and its like warn of when they are imported is not the test suite's concern.
 """
@@ -31,7 +34,7 @@ def write(folder: Path) -> Path:
         values = np.arange(24.0).reshape(6, 2, 2) + number
         coordinates = {"time": np.arange(6), "lat": [-45.0, 45.0], "lon": [0.0, 180.0]}
         dataset = xarray.Dataset({variable: (("time", "lat", "lon"), values)}, coords=coordinates)
-        dataset.to_netcdf(path)
+        dataset.to_netcdf(path, engine="scipy")
         rows.append(
             {"model": MODEL, "variable": variable, "experiment": experiment, "member": member, "path": str(path)}
         )

@@ -47,8 +47,6 @@ class Lab(Observation):
         own = {
             # Real packages warn of each other; both sides of a comparison shall show it.
             "PYTHONWARNINGS": "default",
-            # netCDF4 is not safe in threads, and crashed here in one of four runs, without footfall.
-            "ITK_ESM_THREADING": "False",
             "PATH": str(BIN) + os.pathsep + os.environ["PATH"],
             **extra,
         }
