@@ -323,7 +323,7 @@ class Names:
         else:
             _say(
                 each,
-                f"{rest[0]!r} in {each.text!r} is of class {name_of_class(kind)}; name what is called, as module:qualname",
+                f"{rest[0]!r} in {each.text!r} is of class {name_of_class(kind)}; name what is called: module:qualname",
             )
 
     def _function(self, each: _Sought, module: ModuleType, name: str, value: Any) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final
 
 from footfall.instrumentation.recorder import Recorder, Subject, Use
@@ -32,7 +32,7 @@ _is_aside: Final[contextvars.ContextVar[bool]] = contextvars.ContextVar("footfal
 
 
 @contextlib.contextmanager
-def aside() -> Iterator[None]:
+def aside() -> Generator[None]:
     """Cover uses of all projects for a while: what a program does on its own account, such as showing an object."""
     token = _is_aside.set(True)
     try:

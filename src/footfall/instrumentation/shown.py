@@ -6,7 +6,7 @@ IPython has no hook for either, so two methods of the one shell are replaced, an
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 from footfall.errors import guard
 from footfall.instrumentation.outermost import aside
@@ -31,7 +31,7 @@ class Shown:
         """Give the methods back, but for one that somebody else has replaced since."""
         while self._replaced:
             owner, name, original, ours = self._replaced.pop()
-            if vars(owner).get(name) is not ours:
+            if owner.__dict__.get(name) is not ours:
                 continue
             delattr(owner, name)
             if getattr(owner, name, None) != original:  # it was an attribute of the object before, too
@@ -47,7 +47,7 @@ class Shown:
     def _show_traceback(self, original: Any) -> Any:
         def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> Any:
             with guard("show exception"):
-                without_ours(exc_tuple[1] if type(exc_tuple) is tuple else sys.exc_info()[1])
+                without_ours(cast("Any", exc_tuple)[1] if type(exc_tuple) is tuple else sys.exc_info()[1])
             return original(exc_tuple, *args, **kwargs)
 
         return showtraceback
