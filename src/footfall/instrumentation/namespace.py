@@ -269,7 +269,8 @@ class Names:
     def _in_class(self, sought: Iterable[_Sought], cls: type) -> None:
         home = dict_of_class(cls).get("__module__")
         for each in sought:
-            self._place(each, cls, ".".join(each.parts[1:]), f"{home if type(home) is str else ''}:{each.text}")
+            if not _stands_in(each, cls):
+                self._place(each, cls, ".".join(each.parts[1:]), f"{home if type(home) is str else ''}:{each.text}")
 
     def _in_module(self, each: _Sought, module: ModuleType, rest: tuple[str, ...]) -> None:
         value = dict_of_module(module).get(rest[0], MISSING)
@@ -417,6 +418,17 @@ def _standing(each: _Sought, target: Target, only: About | None) -> Watched | No
         if same and (place.only is None) is (only is None):
             return place
     return None
+
+
+def _stands_in(each: _Sought, cls: type) -> bool:
+    """Whether it is observed in *cls* already, as nearly always: asked of each name and each class before each cell."""
+    return len(each.parts) == 2 and any(
+        place.target is not None
+        and place.target.owner is cls
+        and place.only is None
+        and place.target.now() is place.replacement
+        for place in each.places
+    )
 
 
 def _say(each: _Sought, reason: str) -> None:
