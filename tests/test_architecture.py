@@ -16,7 +16,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
         (
             {"errors", "ledger", "attributes", "usage", "destination", "clock", "scrub", "locks", "version", "crash"},
             {"settings", "places"},
-            {"registry", "resource", "consent", "wire", "journal", "outbox"},
+            {"registry", "resource", "consent", "wire", "journal", "outbox", "startup_file"},
             {"instrumentation", "export", "courier", "gateway"},
             {"status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime"},
             {

@@ -58,10 +58,11 @@ def check(destination: Destination) -> Destination:
 
     Raises:
         ConfigurationError: The endpoint is no absolute http(s) URL, carries a user name, password or query, is plain
-            http to another machine without ``insecure=True`` (reliability.md S12), or the credentials are a value
-            instead of a reference.
+            http to another machine without ``insecure=True`` (reliability.md S12), the credentials are a value
+            instead of a reference, or an option holds what looks like a secret (S3).
     """
     endpoint, wire = destination.endpoint, destination.wire
+    _refuse_secrets(destination)
     try:
         parts = urlsplit(endpoint)
         host, _ = parts.hostname, parts.port
@@ -96,6 +97,22 @@ def takers(send_to: tuple[Destination, ...], service: str) -> tuple[Destination,
     """Return those of *send_to* that a record of *service* goes to: the very tuple, where that is all of them."""
     taking = tuple(each for each in send_to if not each.services or service in each.services)
     return send_to if len(taking) == len(send_to) else taking
+
+
+def _refuse_secrets(destination: Destination) -> None:
+    # Words such as a dialect hold none, and loading the scrubber takes as long as the rest of a set-up.
+    texts = {name: text for name, text in destination.options.items() if isinstance(text, str) and " " in text}
+    if not texts:
+        return
+    from footfall.scrub import holds_secret  # noqa: PLC0415
+
+    for name, text in texts.items():
+        if holds_secret(text):
+            msg = (
+                f"{destination.wire}: option {name!r} holds what looks like a secret, and options are kept on disk;"
+                " use credentials='env:NAME' or 'file:/path' instead"
+            )
+            raise ConfigurationError(msg)
 
 
 def is_loopback(host: str) -> bool:

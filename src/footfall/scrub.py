@@ -81,6 +81,14 @@ def is_sensitive_key(name: str) -> bool:
     return joined in _SECRET_WORDS or any(part in joined for part in _SECRET_PARTS)
 
 
+def holds_secret(text: str) -> bool:
+    """Whether *text* holds something that looks like a credential: a token, a key, a password after its name."""
+    return _SECRET_MARK.search(scrub_text(text)) is not None
+
+
+_SECRET_MARK: Final = re.compile(r"<redacted:(?:credentials|jwt|key|secret|token)>")
+
+
 def _mark(kind: str) -> str:
     return f"<redacted:{kind}>"
 

@@ -81,4 +81,4 @@ def test_what_a_short_process_cannot_deliver_at_its_exit_is_kept(observation: Ob
     observation.send_everything()
     assert len(observation.numbers()) == 50
     observation.assert_nothing_lost()
-    assert [account.get("dropped", {}) for account in observation.ledger()["accounts"]] == [{}, {}]
+    assert [account.get("dropped", {}) for account in observation.ledger()["accounts"]] == [{}, {}, {}]

@@ -178,6 +178,12 @@ def test_a_hanging_endpoint_leaves_the_others_alone(server):
     server.set_mode("ok")
 
 
+def test_other_paths_stay_nobodys(server):
+    """One part alone, and the signals of OTLP that a sink does not take."""
+    assert [raw_exchange(server.port, post(path, BODY)).status for path in ("/payu/", "/v1/metrics")] == [404, 404]
+    assert [line.wire for line in server.requests()[-2:]] == ["", ""]
+
+
 def test_a_connection_serves_many(server):
     """Kept alive, also over a redirection."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=GUARD_SECONDS) as connection:

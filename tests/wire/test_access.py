@@ -78,9 +78,11 @@ def test_what_is_told(fields: dict[str, Any], count: int) -> None:
     [
         ("intake_esm.core:esm_datastore.search", "esm_datastore.search"),
         ("__main__:f.<locals>.g", "f.<locals>.g"),
+        ("odd-package.m\u00f6d:Kl\u00e4sse.f", "Kl\u00e4sse.f"),
         ("esm_datastore.search", "esm_datastore.search"),
         ("intake/intake-esm", "intake/intake-esm"),
         ("step: two", "step: two"),
+        ("https://example.org/x", "https://example.org/x"),
         ("https://example.org:80/x", "https://example.org:80/x"),
         ("", ""),
     ],

@@ -2,7 +2,8 @@
 
 With a project that is installed here, or a registry file: what that project adds, which arguments of which functions in
 which form, and only the formats it sends. It is made from the code and the registry themselves, so it can stand in a
-project's documentation as its data table: --format markdown.
+project's documentation as its data table: --format markdown. With --format django it is the server's side of the same
+table: Django models and REST serializers for the records that the wire access sends, one of each a service.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ $ footfall fields
 $ footfall fields --format markdown
   footfall fields nipreps/fmriprep
   footfall fields src/package/footfall.yaml --format json
+  footfall fields src/package/footfall.yaml --format django > tracking/models.py
 """
 
 FORM_MEANINGS: Final = {
@@ -77,13 +79,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of", nargs="?", default="", metavar="PROJECT|FILE", help="owner/name of an installed project, or a registry"
     )
     parser.add_argument(
-        "--format", choices=("text", "markdown", "json"), default="text", help="how to print it (default: text)"
+        "--format",
+        choices=("text", "markdown", "json", "django"),
+        default="text",
+        help="how to print it (default: text); django: models and serializers for the server of the wire access",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, or tables."""
     registry = _registry(arguments.of) if arguments.of else None
+    if arguments.format == "django":
+        if registry is None:
+            msg = "--format django makes the tables of one registry; name an installed project, or a file"
+            raise ConfigurationError(msg)
+        from footfall.cli import django
+
+        print("\n".join(django.code(registry)))
+        return DONE
     wires = _wires(registry)
     if arguments.format == "json":
         print(json.dumps(as_data(wires, registry), indent=2))

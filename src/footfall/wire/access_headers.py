@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from footfall.errors import ConfigurationError
-from footfall.scrub import is_sensitive_key, scrub_text
+from footfall.scrub import holds_secret, is_sensitive_key
 
 CONTENT_TYPE: Final = "Content-Type"
 
@@ -30,7 +30,6 @@ _CANONICAL: Final[Mapping[str, str]] = {"accept": "Accept", "content-type": CONT
 """The spelling under which the courier replaces its own line instead of sending a second one."""
 
 _SECRET_NAME: Final = re.compile(r"authorization|cookie|credential|key|password|secret|signature|token", re.IGNORECASE)
-_SECRET_VALUE: Final = re.compile(r"<redacted:(?:credentials|jwt|key|secret|token)>")
 
 
 def parse(text: object) -> tuple[tuple[str, str], ...]:
@@ -76,7 +75,7 @@ def _checked(name: object, value: object) -> tuple[str, str]:
         _refuse(f"header {name!r} carries a secret, and options are kept in the clear; {_INSTEAD}")
     if not isinstance(value, str) or not _VALUE.fullmatch(value) or value != value.strip():
         _refuse(f"the value of header {name!r} must be one line of ASCII text, at most 1024 characters")
-    if _SECRET_VALUE.search(scrub_text(value)):
+    if holds_secret(value):
         _refuse(f"the value of header {name!r} looks like a secret, and options are kept in the clear; {_INSTEAD}")
     return _CANONICAL.get(name.lower(), name), value
 

@@ -254,7 +254,8 @@ def _wire(path: str) -> str:
         return "otlp"
     if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH}:
         return "migas"
-    return "access" if access.endpoint_of(path) else ""  # last: nearly every other path can be an endpoint
+    # Last, for nearly every other path can be an endpoint; not the signals of OTLP that a sink does not take.
+    return "access" if not path.startswith("/v1/") and access.endpoint_of(path) else ""
 
 
 def _line(asked: Asked, wire: str, met: faults.Disturbed) -> dict[str, Any]:
