@@ -75,11 +75,11 @@ def figures(directory: Path) -> Iterator[Figure]:
         Worker("bench.notebook:shell", directory / "off", package=str(package), on=False) as reference,
     ):
         rounds = [(subject(), reference()) for _ in range(ROUNDS + WARM_UP)][WARM_UP:]
-    cells = ("that does nothing", "with two registered calls", f"that imports {MODULES} modules")
+    cells = ("nothing", "two registered calls", f"an import of {MODULES} modules")
     for place, cell in enumerate(cells):
         ratio = compare([ours[place] for ours, _ in rounds], [theirs[place] for _, theirs in rounds])
         yield Figure(
-            f"notebook extension, cell {cell}",
+            f"added to a cell: {cell}",
             (ratio.subject - ratio.reference) / 1e6,
             TARGET_MILLISECONDS,
             unit=" ms",
