@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from footfall import installed, runtime
 from footfall.errors import guard
 from footfall.instrumentation.namespace import Names
+from footfall.instrumentation.shown import Shown
 
 EVENT: Final = "pre_run_cell"
 
@@ -26,12 +27,14 @@ class _Extension:
 
     Attributes:
         projects: Those that were instrumented for it.
+        shown: What shows objects and exceptions as without us.
     """
 
     def __init__(self, shell: Any, names: Names) -> None:
         self._shell = shell
         self._names = names
         self.projects: list[str] = []
+        self.shown = Shown(shell)
 
     def before_cell(self, info: Any = None) -> None:
         """Look at the user's names; IPython calls this."""
@@ -69,6 +72,7 @@ def unload_ipython_extension(ip: Any) -> None:
         if extension is None:
             return
         ip.events.unregister(EVENT, extension.before_cell)
+        extension.shown.undo()
         here = runtime.current()
         if not _loaded:
             here.look_for_names(wanted=False)

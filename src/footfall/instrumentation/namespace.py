@@ -279,7 +279,8 @@ class Names:
     def _in_class(self, cls: type, sought: Iterable[_Sought]) -> None:
         home = dict_of_class(cls).get("__module__")
         for each in sought:
-            self._place(each, cls, ".".join(each.parts[1:]), f"{home if type(home) is str else ''}:{each.text}")
+            if not _stands_in(each, cls):
+                self._place(each, cls, ".".join(each.parts[1:]), f"{home if type(home) is str else ''}:{each.text}")
 
     def _in_module(self, each: _Sought, module: ModuleType, rest: tuple[str, ...]) -> None:
         value = dict_of_module(module).get(rest[0], MISSING)
@@ -331,10 +332,7 @@ class Names:
         elif len(rest) == 2 and not is_function(value):
             self._on_object(each, value, rest[1], name)
         else:
-            _say(
-                each,
-                f"{rest[0]!r} in {each.text!r} is of class {name_of_class(kind)}; name what is called",
-            )
+            _say(each, f"{rest[0]!r} in {each.text!r} is a {name_of_class(kind)}; name what is called")
 
     def _function(self, each: _Sought, module: ModuleType, name: str, value: Any) -> None:
         """Take *value*, bound as *name* in *module*, where it is something that is called."""
@@ -434,6 +432,17 @@ def _standing(each: _Sought, target: Target, only: About | None) -> Watched | No
         if same and (place.only is None) is (only is None):
             return place
     return None
+
+
+def _stands_in(each: _Sought, cls: type) -> bool:
+    """Whether it is observed in *cls* already, as nearly always: asked of each name and each class before each cell."""
+    return len(each.parts) == 2 and any(
+        place.target is not None
+        and place.target.owner is cls
+        and place.only is None
+        and place.target.now() is place.replacement
+        for place in each.places
+    )
 
 
 def _say(each: _Sought, reason: str) -> None:

@@ -10,7 +10,9 @@ is registered for two services is one call, and both are told.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
+from collections.abc import Generator
 from typing import Any, Final
 
 from footfall.instrumentation.recorder import Recorder, Subject, Use
@@ -26,9 +28,23 @@ _inside: Final[contextvars.ContextVar[tuple[object, tuple[_Call, ...]]]] = conte
     "footfall.outermost", default=_NOTHING
 )
 
+_is_aside: Final[contextvars.ContextVar[bool]] = contextvars.ContextVar("footfall.aside", default=False)
+
+
+@contextlib.contextmanager
+def aside() -> Generator[None]:
+    """Cover uses of all projects for a while: what a program does on its own account, such as showing an object."""
+    token = _is_aside.set(True)
+    try:
+        yield
+    finally:
+        _is_aside.reset(token)
+
 
 def is_covered(recorder: Recorder, subject: Subject) -> bool:
-    """Whether a use of *subject* that begins now is inside one that was told already."""
+    """Whether a use of *subject* that begins now is inside one that was told already, or nobody's."""
+    if _is_aside.get():
+        return True
     page, calls = _inside.get()
     if page is not recorder.page:
         return False
