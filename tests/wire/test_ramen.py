@@ -20,7 +20,9 @@ from footfall.ledger import Reason
 from footfall.usage import Kind, Outcome, Usage
 from footfall.wire import ramen_answers, ramen_names
 from footfall.wire.base import Action, DropRule, Request, Response
+from footfall.wire.destinations import Ramen
 from footfall.wire.ramen import FIELDS, RamenWire, object_of
+from footfall.wire.readable import as_lines
 
 WIRE = RamenWire(system_serial=1099, sender="imx", system_version="3.0.0.1")
 RUN = Usage(
@@ -340,3 +342,18 @@ def test_the_object_holds_only_known_fields() -> None:
     """`FIELDS` is the list that the documentation gives."""
     full = with_(outcome=Outcome.ERROR, message="m", resource={**RUN.resource, "user.hash": "h"})
     assert tuple(object_of(full)) == FIELDS
+
+
+def test_people_can_read_what_is_sent() -> None:
+    """`footfall show` unpacks zlib, whatever the header says; bytes are shown as such."""
+    destination = Ramen("https://r.example.org", system_serial=1099, credentials="env:RAMEN")
+    lines = list(as_lines("ramen:r", one(with_(extra={"ramen.data": '{"a": "\x1b[2J"}'})), destination))
+    assert lines[1].startswith("POST https://r.example.org/ramen/v1/events/1099/")
+    assert "Content-Encoding: gzip" in lines
+    assert "(and the credentials in env:RAMEN)" in lines
+    assert '  {"a": "\\u001b[2J"}' in lines
+    assert "zlib of 12 bytes" in lines[-1]
+    raw = one(with_(extra={"ramen.data_base64": base64.b64encode(b"\xff\xfe").decode()}))
+    assert list(as_lines("ramen:r", raw, destination))[-2:] == ["  fffe", "  (10 bytes; zlib of 2 bytes; no text)"]
+    broken = msgspec.structs.replace(raw, body=raw.body[:-2])
+    assert "zlib that does not unpack" in list(as_lines("ramen:r", broken, destination))[-1]
