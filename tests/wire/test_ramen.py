@@ -352,7 +352,7 @@ def test_people_can_read_what_is_sent() -> None:
     assert "Content-Encoding: gzip" in lines
     assert "(and the credentials in env:RAMEN)" in lines
     assert '  {"a": "\\u001b[2J"}' in lines
-    assert "zlib of 12 bytes" in lines[-1]
+    assert "zlib of 13 bytes" in lines[-1]
     raw = one(with_(extra={"ramen.data_base64": base64.b64encode(b"\xff\xfe").decode()}))
     assert list(as_lines("ramen:r", raw, destination))[-2:] == ["  fffe", "  (10 bytes; zlib of 2 bytes; no text)"]
     broken = msgspec.structs.replace(raw, body=raw.body[:-2])
