@@ -20,7 +20,7 @@ from footfall.outbox.rows import Settlement
 from footfall.wire.base import Action, RuledWire, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased
@@ -146,7 +146,7 @@ class Lane:
         self.more_due = len(found) == limit
 
     @contextmanager
-    def in_order(self, leased: Leased) -> Iterator[None]:
+    def in_order(self, leased: Leased) -> Generator[None]:
         """Let those with the order key of *leased*, which was taken, go on when the block has ended."""
         try:
             yield
