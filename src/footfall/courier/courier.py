@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from footfall.courier import plan, report
-from footfall.courier.health import answering
+from footfall.courier.health import answering, reachable
 from footfall.courier.lane import MAX_SENDERS, Lane
 from footfall.courier.report import FIELD, Delivered
 from footfall.crash import crash_at
@@ -98,6 +98,7 @@ class Courier:
         self._max_senders = max_senders
         self._random = random
         self._lanes: dict[int, Lane] = {}
+        self._seen = outbox.destinations()
         self._changed = threading.Condition()
         self._counts = dict.fromkeys((*FIELD.values(), "records"), 0)
         self._threads = 0
@@ -158,10 +159,8 @@ class Courier:
         return bool(self._sendable(only_answering=True))
 
     def reachable(self) -> bool:
-        """Whether some destination answered lately and did not fail since: the exit may have a last word for it."""
-        now_ns = self._clock.now_ns()
-        known = self._outbox.destinations()
-        return any(answering(each, now_ns=now_ns) and each.paused_until_ns <= now_ns for each in known)
+        """Whether some destination answered lately and did not fail since; from memory, without the outbox's lock."""
+        return reachable(self._seen, dict(self._lanes), now_ns=self._clock.now_ns(), now=self._clock.monotonic())
 
     def next_wake_seconds(self) -> float | None:
         """Return how long nothing will be due: 0.0 for "now", None for "until something is enqueued".
@@ -185,7 +184,8 @@ class Courier:
         busy = {number for number, lane in tuple(self._lanes.items()) if lane.senders}
         now_ns, now = self._clock.now_ns(), self._clock.monotonic()
         found: list[KnownDestination] = []
-        for known in self._outbox.destinations():
+        self._seen = self._outbox.destinations()
+        for known in self._seen:
             if known.id in busy or not known.due or known.paused_until_ns > now_ns:
                 continue
             lane = self._lanes.get(known.id)

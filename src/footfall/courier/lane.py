@@ -96,7 +96,7 @@ class Lane:
             if destination.credentials:
                 secret = credentials.resolve(destination.credentials, environ)
                 if secret is None:
-                    return f"{destination.credentials} is not set"
+                    return credentials.missing(destination.credentials)
                 self.headers = credentials.headers(secret)
         except (FootfallError, OSError) as error:
             # Words of ours, or of the system about a path that the user gave.

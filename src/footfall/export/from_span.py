@@ -50,6 +50,7 @@ def from_span(span: ReadableSpan) -> Usage | None:
         outcome=_outcome(span, fields),
         error_type=str(fields.get(attributes.ERROR_TYPE, "")),
         arguments=with_prefix(fields, attributes.ARGUMENT_PREFIX),
+        parameters=parameters_said(fields),
         extra=with_prefix(fields, attributes.EXTRA_PREFIX),
         resource=resource,
         session_id=str(fields.get(attributes.SESSION_ID, "")),
@@ -69,6 +70,12 @@ def outcome_said(fields: Mapping[str, Any]) -> Outcome | None:
     """Return the outcome that attributes name, or None."""
     said = fields.get(attributes.OUTCOME)
     return Outcome(said) if said in _OUTCOMES else None
+
+
+def parameters_said(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return how arguments are passed, as attributes say it."""
+    said = fields.get(attributes.PARAMETERS)
+    return tuple(each for each in said if isinstance(each, str)) if isinstance(said, (list, tuple)) else ()
 
 
 def with_prefix(fields: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -17,14 +17,14 @@ import msgspec
 
 from footfall.consent.choice import Choice
 from footfall.crash import crash_at
-from footfall.destination import Destination
+from footfall.destination import Destination, takers
 from footfall.errors import FootfallError, OutboxError, guard, trouble
 from footfall.journal.reader import JournalReader, Observed, finished, journals, killed
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Wire
 
 NOWHERE: Final = Destination(wire="none", endpoint="http://localhost")
-"""Account of records whose project names no destination: they are counted, not kept."""
+"""Account of records whose project names no destination, or none for their service: they are counted, not kept."""
 
 KEEP_UNREADABLE_SECONDS: Final = 14 * 86400.0
 """A journal of a newer format or without a first line is left for somebody who can read it, but not for ever."""
@@ -252,10 +252,17 @@ class _Batch:
         self.open_runs: dict[str, bytes | None] = {}
         self.uses: dict[str, int] = {}
         # By identity: records of one project line share the very tuple, and comparing it for each would cost more.
+        self._takers: dict[tuple[int, str], tuple[tuple[Destination, ...], tuple[Destination, ...]]] = {}
         self._groups: dict[tuple[str, int], tuple[tuple[Destination, ...], list[Usage]]] = {}
 
     def add(self, record: Observed, process: str) -> None:
-        usage, send_to = record.usage, record.send_to
+        usage = record.usage
+        known = self._takers.get((id(record.send_to), usage.service))
+        if known is None:
+            # With the tuple itself, which keeps its identity from being given to another one.
+            known = record.send_to, takers(record.send_to, usage.service)
+            self._takers[id(record.send_to), usage.service] = known
+        send_to = known[1]
         if self._choice_made and not self._choice.allows(usage.project, usage.time_ns):
             self._refused.append(send_to)
             return

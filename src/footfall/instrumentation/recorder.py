@@ -63,7 +63,9 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     service: str = ""
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     is_function: bool = True
     meter: Meter
 
@@ -316,6 +318,7 @@ class Recorder:
                 name=subject.name,
                 service=subject.service,
                 drop=subject.drop,
+                parameters=subject.parameters,
                 starts=subject.start,
             )
             self.journal.define(_sayable(function, extra=dict(subject.extra)))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import wrapt
 
 from footfall.errors import guard, trouble
+from footfall.instrumentation.outermost import Outermost, is_covered
 from footfall.instrumentation.recorder import Recorder, Subject, Use
 
 Observer: TypeAlias = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -89,7 +90,7 @@ def observer(target: Callable[..., Any], recorder: Recorder, subject: Subject, c
         return _observe_coroutine(recorder, subject, capture)
     if inspect.isgeneratorfunction(target):
         return _observe_generator(recorder, subject, capture)
-    if capture is None and not subject.start:
+    if capture is None and not subject.start and not subject.outermost:
         return observe_function(recorder, subject)
     return _observe_in_full(recorder, subject, capture)
 
@@ -163,12 +164,16 @@ def _use(recorder: Recorder, subject: Subject, page: Any, ids: int, begun: tuple
 
 def _begin(
     recorder: Recorder, subject: Subject, capture: Capture | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Use | None:
+) -> Use | Outermost | None:
+    """Return the use that begins now; None where nothing is to be done around the call."""
+    if subject.outermost and is_covered(recorder, subject):
+        return None
     arguments: dict[str, Any] = {}
     if capture is not None and time.monotonic_ns() >= subject.meter.open_at_ns:
         with guard("capture"):
             arguments = capture(args, kwargs)
-    return recorder.begin(subject, arguments)
+    use = recorder.begin(subject, arguments)
+    return Outermost(recorder, subject, use) if subject.outermost else use
 
 
 def _observe_in_full(recorder: Recorder, subject: Subject, capture: Capture | None) -> Observer:
@@ -179,7 +184,7 @@ def _observe_in_full(recorder: Recorder, subject: Subject, capture: Capture | No
     return observe
 
 
-def _in_full(use: Use | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _in_full(use: Use | Outermost | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if use is None:
         return wrapped(*args, **kwargs)
     token = use.attach()
@@ -304,7 +309,7 @@ def _observe_async_generator(recorder: Recorder, subject: Subject, capture: Capt
     return observe
 
 
-def _called(result: Any, use: Use | None) -> Any:
+def _called(result: Any, use: Use | Outermost | None) -> Any:
     """Count the call where *result* is of a type that cannot be driven (an awaitable made by hand, compiled code)."""
     if use is not None:
         use.finish()
