@@ -16,6 +16,7 @@
     runs          runs that began and have not ended, as the journal reader wants them back
     projects      names and uses seen
     refusals      the last 20
+    rules         drop rules that hold, or held lately (since version 2)
     ballast       empty but for the moment in which the file grows
 
 In `requests`, `due` alone says when a row can be leased: enqueued at tick t, due at t; leased, due when the lease
@@ -35,6 +36,13 @@ APPLICATION_ID: Final = 0x46_4F_4F_54
 
 BLOCKED: Final = 2**62
 """`due` of a row that waits for an earlier one with the same order key."""
+
+BEHIND: Final = (
+    "(order_key IS NOT NULL AND EXISTS (SELECT 1 FROM requests AS older"
+    " WHERE older.destination = requests.destination AND older.order_key = requests.order_key"
+    " AND older.order_key IS NOT NULL AND older.id < requests.id))"
+)
+"""SQL for rows of `requests` that an earlier one of their order key stands before."""
 
 MIGRATIONS: Final = (
     """
@@ -92,6 +100,16 @@ MIGRATIONS: Final = (
         detail TEXT NOT NULL
     );
     CREATE TABLE ballast (id INTEGER PRIMARY KEY, zeros BLOB NOT NULL);
+    """,
+    """
+    CREATE TABLE rules (
+        id INTEGER PRIMARY KEY,
+        destination INTEGER NOT NULL,
+        labels TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        dropped INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (destination, labels)
+    );
     """,
 )
 """One script a version, never changed once released; a new version is a new script at the end."""

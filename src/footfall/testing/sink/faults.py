@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from footfall.testing.sink import access, migas, otlp
+from footfall.testing.sink import access, migas, otlp, ramen
 from footfall.testing.sink.exchange import HTML, JSON, Answer, Asked, text_answer
 from footfall.testing.sink.modes import Mode, Rule, parse_mode
 
@@ -62,8 +62,9 @@ def _instead(mode: Mode, wire: str, asked: Asked) -> Answer | None:
     if mode.name == "ratelimit":
         if wire == "access":
             return access.too_many(*_retry_after(mode))
-        too_many = otlp.too_many if wire == "otlp" else migas.too_many
-        return too_many(asked, *_retry_after(mode))
+        return _TOO_MANY.get(wire, migas.too_many)(asked, *_retry_after(mode))
+    if mode.name == "badjson" and wire == "ramen":
+        return Answer(202, (("content-type", JSON),), b'{"code":')
     instead = _INSTEAD.get(mode.name)
     return instead(mode) if instead is not None else None
 
@@ -184,6 +185,8 @@ def _cookie(to: Delivery) -> None:
 def _garbage(to: Delivery) -> None:
     to.connection.sendall(b"220 mail.example ESMTP ready\r\n\x00\xff\xfe\r\n\r\n")
 
+
+_TOO_MANY: Final = {"otlp": otlp.too_many, "ramen": ramen.too_many}
 
 _PERFORM: Final = {
     "closemid": _close_mid,
