@@ -16,6 +16,7 @@ from footfall.cli.main import main
 from footfall.consent import choice
 from footfall.ledger import Account, Ledger, Reason
 from footfall.places import config_directory
+from footfall.resource import kernels
 from footfall.resource.installation import installation_id
 from footfall.testing.sink import Sink
 
@@ -210,6 +211,18 @@ def test_the_id_is_forgotten_and_the_next_is_another() -> None:
     assert "forgotten; the next use makes a new random one" in said.stdout
     assert list(_directory().glob("installation-*")) == []
     assert installation_id(_directory()) not in {"", first}
+
+
+@pytest.mark.parametrize("command", ["off", "reset-id"])
+def test_sessions_of_kernels_are_forgotten_too(command: str) -> None:
+    """A kernel that restarts after it is joined to nothing that was before."""
+    record("http://127.0.0.1:9", 1)
+    state = places().state
+    assert kernels.follow(state, "kernel.json", "a" * 8) == ""
+    assert kernels.follow(state, "kernel.json", "b" * 8) == "a" * 8
+    assert footfall(command).returncode == 0
+    assert list((state / kernels.FOLDER).iterdir()) == []
+    assert kernels.follow(state, "kernel.json", "c" * 8) == ""
 
 
 def test_an_id_that_cannot_be_forgotten_is_status_1(tmp_path: Path) -> None:

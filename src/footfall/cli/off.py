@@ -8,6 +8,7 @@ harm. Where nothing can be recorded, FOOTFALL=off or DO_NOT_TRACK=1 in the envir
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ from footfall.cli.main import DONE
 from footfall.consent import choice
 from footfall.ledger import Reason
 from footfall.places import find, private_directory
+from footfall.resource import kernels
 from footfall.status import read_status
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
     places = find(settings.directory, os.environ, make=False)
     for line in ["nothing waited to be sent"] if places is None else _delete(places, settings):
         print(line)
+    if places is not None and not arguments.project:
+        with contextlib.suppress(OSError):  # two random ids, and nothing reads them from now on
+            kernels.forget(places.state)
     # Now that what waited was looked through, so that a project is known which nobody had looked at before.
     if arguments.project and (hint := choices.unknown(arguments.project, settings)):
         print(hint)

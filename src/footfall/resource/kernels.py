@@ -58,6 +58,17 @@ def follow(
     return before.session_id
 
 
+def forget(state_directory: Path) -> None:
+    """Remember no kernel any more: what is recorded from now on is not joined to what was before.
+
+    Raises:
+        OSError: Something is still there.
+    """
+    directory = state_directory / FOLDER
+    for path in directory.iterdir() if directory.is_dir() else ():
+        path.unlink(missing_ok=True)
+
+
 def _read(path: Path) -> _Kernel:
     try:
         return msgspec.json.decode(read_private(path, max_bytes=4096), type=_Kernel)
