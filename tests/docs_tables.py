@@ -11,7 +11,7 @@ from footfall.cli import fields, readers, tables
 from footfall.cli.main import COMMANDS, command_parser
 from footfall.consent import runner
 from footfall.ledger import Reason
-from footfall.wire.load import OURS, load
+from footfall.wire.load import OURS, sample
 
 DOCS = Path(__file__).parents[1] / "docs"
 END = "<!-- end of the generated part -->"
@@ -45,7 +45,7 @@ def runners_table() -> str:
 
 
 def attributes_table() -> str:
-    read_by = readers.readers([load(name, {}) for name in OURS])
+    read_by = readers.readers([sample(name) for name in OURS])
     rows = [
         (f"`{row.key}`", row.where, row.stability, ", ".join(read_by[row.key]) or fields.NO_SERVER, row.meaning)
         for row in readers.ROWS

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from footfall.distro_logs import FootfallLogExporter
     from footfall.errors import FootfallError
     from footfall.version import VERSION as __version__  # noqa: N811  the name that tools ask for
-    from footfall.wire.destinations import Migas, Otlp
+    from footfall.wire.destinations import Migas, Otlp, Ramen
 
 __all__ = [
     "Destination",
@@ -23,6 +23,7 @@ __all__ = [
     "FootfallSpanExporter",
     "Migas",
     "Otlp",
+    "Ramen",
     "__version__",
     "drain",
     "event",
@@ -40,6 +41,7 @@ _HOMES = {
     "FootfallSpanExporter": "footfall.distro",
     "Migas": "footfall.wire.destinations",
     "Otlp": "footfall.wire.destinations",
+    "Ramen": "footfall.wire.destinations",
     "__version__": "footfall.version:VERSION",
 }
 

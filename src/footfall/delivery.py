@@ -29,7 +29,7 @@ from footfall.settings import Settings
 from footfall.status import Status, last_status, unread_records
 from footfall.version import VERSION
 from footfall.wire.base import Wire
-from footfall.wire.load import installed, load
+from footfall.wire.load import installed, load, sample
 
 OUTBOX_NAME: Final = "outbox.db"
 STATUS_INTERVAL_SECONDS: Final = 1.0
@@ -257,7 +257,7 @@ def preload() -> None:
     http.preload()
     for name in installed():
         with guard("load wire"):
-            load(name, {})
+            sample(name)
 
 
 def current_status(places: Places, settings: Settings) -> Status:

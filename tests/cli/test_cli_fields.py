@@ -15,7 +15,7 @@ from footfall.cli.readers import ROWS, readers
 from footfall.registry.model import FORMS
 from footfall.usage import Usage
 from footfall.wire.base import Request
-from footfall.wire.load import OURS, load
+from footfall.wire.load import OURS, sample
 
 REGISTRY = """
     project: owner/library
@@ -65,7 +65,7 @@ def test_a_wire_that_fails_counts_as_a_reader() -> None:
 
 def test_every_attribute_has_a_row_and_otlp_reads_them_all() -> None:
     """No attribute that footfall emits is missing, and what no wire reads is known by name."""
-    found = readers([load(name, {}) for name in OURS])
+    found = readers([sample(name) for name in OURS])
     assert {row.key for row in attributes.TABLE} < {row.key for row in ROWS} == found.keys()
     of_the_host = {row.key for row in attributes.TABLE if row.where == "host"}
     assert {key for key, names in found.items() if "otlp" not in names} == {attributes.RECORDED, *of_the_host}

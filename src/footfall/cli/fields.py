@@ -130,14 +130,14 @@ def _registry(text: str) -> Registry:
 def _wires(registry: Registry | None) -> list[Wire]:
     """Return a wire for each server of *registry*, with its options; all that are installed where it names none."""
     from footfall.wire.load import installed as names
-    from footfall.wire.load import load
+    from footfall.wire.load import load, sample
 
     if registry is not None and registry.send_to:
         return [load(each.wire, each.options) for each in registry.send_to]
     wires: list[Wire] = []
     for name in names():
         with contextlib.suppress(FootfallError):  # of somebody else, and broken: nothing is sent by it either
-            wires.append(load(name, {}))
+            wires.append(sample(name))
     return wires
 
 

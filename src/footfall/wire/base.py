@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -69,6 +69,24 @@ class Action(str, enum.Enum):
     """Nothing more to this destination until settings change or a long pause is over; requests are kept."""
 
 
+class DropRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A server's order not to send it certain requests for a while (reliability.md N9).
+
+    It holds for the requests of that destination whose `RuledWire.labels` have all of its `labels`.
+
+    Attributes:
+        labels: What a request must say; never empty. Made by the wire, which has checked names and types.
+        seconds: How long it holds from its arrival; 24 hours at the most, whatever is said here.
+    """
+
+    labels: Mapping[str, str]
+    seconds: float
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Whether a request with these *labels* is one that the server does not want."""
+        return bool(self.labels) and all(labels.get(name) == value for name, value in self.labels.items())
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer means.
 
@@ -80,6 +98,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         max_attempts: For RETRY: at that many attempts in all, drop with `reason`. 0 for no limit.
         rejected: For DELIVERED: how many of the request's records the server did not take.
         detail: A few words for `footfall doctor`, may quote the server; never logged, escaped when shown.
+        rule: What else of this kind the server does not want, whatever became of this request. Only from wires that
+            tell the labels of their requests (`RuledWire`).
     """
 
     action: Action
@@ -88,6 +108,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     max_attempts: int = 0
     rejected: int = 0
     detail: str = ""
+    rule: DropRule | None = None
 
 
 DELIVERED = Verdict(action=Action.DELIVERED)
@@ -124,4 +145,13 @@ class Wire(Protocol):
 
     def split(self, request: Request) -> list[Request]:
         """Return smaller requests that together say what *request* said, or an empty list."""
+        ...
+
+
+@runtime_checkable
+class RuledWire(Wire, Protocol):
+    """A wire whose server can order requests dropped. A wire without this method pays nothing for drop rules."""
+
+    def labels(self, request: Request) -> Mapping[str, str]:
+        """Return what a rule may ask of *request*, a few short texts by name; pure, cheap, and without its body."""
         ...

@@ -85,6 +85,43 @@ def Otlp(  # noqa: N802  reads as what it makes, like a class
     return _checked("otlp", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
 
 
+def Ramen(  # noqa: N802  reads as what it makes, like a class
+    endpoint: str,
+    *,
+    system_serial: int,
+    sender: str = "",
+    system_version: str = "",
+    rule_ttl: float = 3600.0,
+    credentials: str = "",
+    insecure: bool = False,
+    in_doubt: InDoubt = "",
+) -> Destination:
+    """Return a ramen server as destination, for one system.
+
+    Args:
+        endpoint: Base URL; a final ``/ramen/v1`` is cut off.
+        system_serial: Agreed with the server; an integer from 0. Two systems with the same would be one to it.
+        sender: Letters, digits, ``_`` and ``-``; "" takes the repository part of the project.
+        system_version: The same and ``.``; "" takes the version of the project.
+        rule_ttl: Seconds for which a drop rule of the server holds, 1 to 86 400.
+        credentials: ``env:NAME`` or ``file:/path``, holding the header line ``X-API-Token: ...``.
+        insecure: Allow plain http to another machine.
+        in_doubt: What to do after a request without an answer; "" retries, and the server knows it by its URL.
+
+    Raises:
+        ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+    """
+    from footfall.wire.ramen import RamenWire  # noqa: PLC0415  only for those who have such a server
+
+    # It checks its own options.
+    RamenWire(system_serial=system_serial, sender=sender, system_version=system_version, rule_ttl=rule_ttl)
+    options: dict[str, str | int | float | bool] = {"system_serial": system_serial}
+    options.update((key, value) for key, value in (("sender", sender), ("system_version", system_version)) if value)
+    if rule_ttl != 3600.0:
+        options["rule_ttl"] = rule_ttl
+    return _checked("ramen", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
+
+
 def _checked(
     wire: str,
     endpoint: str,

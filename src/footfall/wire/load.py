@@ -25,6 +25,7 @@ GROUP: Final = "footfall.wires"
 OURS: Final[Mapping[str, str]] = {
     "migas": "footfall.wire.migas:MigasWire",
     "otlp": "footfall.wire.otlp:OtlpWire",
+    "ramen": "footfall.wire.ramen:RamenWire",
 }
 
 _MEMBERS: Final = ("name", "in_doubt", "batch_records", "base_url", "translate", "judge", "split")
@@ -73,6 +74,18 @@ def load(name: str, options: Mapping[str, Any]) -> Wire:
         msg = f"wire {name!r} is no wire: it lacks {', '.join(missing)}; footfall.wire.base.Wire lists what it needs"
         raise NotOfferedError(msg)
     return cast("Wire", wire)
+
+
+def sample(name: str) -> Wire:
+    """Return wire *name* as one looks at it without a server: for tables of fields, checks, and early imports.
+
+    Options that have no default are taken from the wire's own ``sample_options``.
+
+    Raises:
+        NotOfferedError: As for `load`.
+        ConfigurationError: It has options without a default, and names none.
+    """
+    return load(name, getattr(_factory(name), "sample_options", {}))
 
 
 def forget() -> None:

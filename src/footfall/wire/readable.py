@@ -38,6 +38,7 @@ _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "/opentelemetry.proto.collector.logs.v1.LogsService/Export": _LOGS,
 }
 _ENCODINGS: Final = frozenset({"content-encoding", "grpc-encoding"})
+_ZLIB: Final = b"x"
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
@@ -91,14 +92,14 @@ def readable(request: Request) -> tuple[list[str], str]:
     body, packed = request.body, ""
     if request.content_type.startswith(GRPC):
         body = body[GRPC_PREFIX_BYTES:]
-    if any(
-        name.lower() in {"content-encoding", "grpc-encoding"} and value == "gzip" for name, value in request.headers
-    ):
+    if any(name.lower() in _ENCODINGS and value == "gzip" for name, value in request.headers):
+        # A server of ramen gets zlib under this name and looks at the first byte, and so do we.
+        kind = "zlib" if body[:1] == _ZLIB else "gzip"
         try:
             body = unpacked(body)
         except ValueError:
-            return [hexadecimal(request.body)], "gzip that does not unpack"
-        packed = f"gzip of {len(body)} bytes"
+            return [hexadecimal(request.body)], f"{kind} that does not unpack"
+        packed = f"{kind} of {len(body)} bytes"
     if request.content_type.startswith((PROTOBUF, GRPC)):
         message = parsed(request.path, body)
         if message is None:
@@ -112,16 +113,16 @@ def readable(request: Request) -> tuple[list[str], str]:
 
 
 def unpacked(body: bytes) -> bytes:
-    """Return what the gzip *body* holds.
+    """Return what the gzip or zlib *body* holds.
 
     Raises:
-        ValueError: It is no gzip, is cut off, or holds more than `MAX_UNPACKED_BYTES`.
+        ValueError: It is neither, is cut off, or holds more than `MAX_UNPACKED_BYTES`.
     """
-    unpacker = zlib.decompressobj(wbits=31)
+    unpacker = zlib.decompressobj(wbits=47)  # either, by its first bytes
     try:
         content = unpacker.decompress(body, MAX_UNPACKED_BYTES)
     except zlib.error as error:
-        msg = f"no gzip: {error}"
+        msg = f"neither gzip nor zlib: {error}"
         raise ValueError(msg) from None
     if not unpacker.eof:
         msg = "cut off, or too large"
