@@ -1,7 +1,8 @@
 """Group commit: threads that want their records on the disk share one ``fsync``.
 
 Each thread writes its record first and then asks. Whoever finds nobody syncing does it for all who have written by
-then; the others wait for a sync that began after their write."""
+then; the others wait for a sync that began after their write.
+"""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Journal:
         total_max_bytes: Size of all journals there beyond which nothing is accepted, only counted.
         durability: ``power`` syncs every record (reliability.md section 2).
         make_room: Called with the directory before a file is begun while all journals there exceed *total_max_bytes*;
-            may remove some. Default: nobody does, and new records are only counted.
+            may remove some, and what is left does not matter. Default: nobody does, and new records are only counted.
     """
 
     def __init__(
@@ -365,7 +365,7 @@ class Journal:
         if self._make_room is None:
             return True
         self._make_room(directory)
-        return size_of(directory) > self._total_max_bytes
+        return False
 
     def _sync_all(self) -> None:
         left, self._left = self._left, []

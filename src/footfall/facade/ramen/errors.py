@@ -44,40 +44,31 @@ class NotSyncedError(FootfallError, OSError):
 
 def validation_error(message: str) -> ValidationError:
     """Return the error to raise for a name."""
-    return _as_theirs(ValidationError)(message)
+    error: ValidationError = _as_theirs(ValidationError)(message)
+    return error
 
 
 def data_error(errors: Mapping[str, str]) -> DataError:
     """Return the error to raise for a configuration."""
-    return _as_theirs(DataError)(errors)
+    error: DataError = _as_theirs(DataError)(errors)
+    return error
 
 
 @functools.cache
-def _as_theirs(ours: type[Any]) -> type[Any]:
+def _as_theirs(ours: type[Any]) -> Any:
     """Return *ours* as a class that is schematics' class of that name, too; *ours* itself where there is none."""
     try:
         theirs = getattr(importlib.import_module("schematics.exceptions"), ours.__name__)
     except Exception:  # noqa: BLE001  not installed, or too old for this Python: then nobody can catch its errors
         return ours
-
-    class Both(ours, theirs):  # type: ignore[misc]
-        def __init__(self, given: Any) -> None:
-            ours.__init__(self, given)  # the text; theirs would take it for a mapping
-
-        def __str__(self) -> str:
-            return str(ours.__str__(self))
-
-        __repr__ = Exception.__repr__
-        __eq__ = object.__eq__
-        __hash__ = object.__hash__
-
-        @property
-        def errors(self) -> Any:
-            return getattr(self, "fields", [str(self)])
-
-        def to_primitive(self) -> Any:
-            return self.errors
-
-    Both.__name__ = Both.__qualname__ = ours.__name__
-    Both.__module__ = ours.__module__
-    return Both
+    members = {
+        "__init__": ours.__init__,  # theirs would take our text for a mapping
+        "__str__": Exception.__str__,
+        "__repr__": Exception.__repr__,
+        "__eq__": object.__eq__,
+        "__hash__": object.__hash__,
+        "__module__": ours.__module__,
+        "errors": property(lambda self: getattr(self, "fields", [str(self)])),
+        "to_primitive": lambda self: self.errors,
+    }
+    return type(ours.__name__, (ours, theirs), members)
