@@ -172,6 +172,7 @@ class Delivery:
             offsets=self.outbox.offsets(),
             answering=self.courier.answering(),
             trouble=dict(trouble.counts),
+            rules=tuple(self.outbox.rules()),
         )
 
     def write_status(self) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from footfall.errors import OutboxError
 from footfall.journal.reader import JournalReader, journals
 from footfall.ledger import Ledger
+from footfall.outbox.rows import KnownRule
 from footfall.places import Places
 
 
@@ -29,6 +30,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         offsets: How far each journal had been read.
         answering: Whether some destination with something to send had answered when last asked.
         trouble: Hidden errors of the delivering process, by kind.
+        rules: Drop rules of servers that were in force.
     """
 
     time_ns: int
@@ -38,6 +40,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     offsets: Mapping[str, int] = {}
     answering: bool = False
     trouble: Mapping[str, int] = {}
+    rules: tuple[KnownRule, ...] = ()
 
 
 def read_status(places: Places) -> Status | None:

@@ -8,6 +8,7 @@ not balance; something pending is nothing wrong.
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Final
 
 from footfall.cli import tables
@@ -17,6 +18,8 @@ from footfall.status import Status, to_json
 
 if TYPE_CHECKING:
     import argparse
+
+    from footfall.outbox.rows import KnownRule
 
 EXAMPLE: Final = """\
 $ footfall status
@@ -58,7 +61,17 @@ def lines(at: Here, status: Status, delivers: str) -> list[str]:
     if status.observed:
         uses = [(tables.escaped(project), count) for project, count in sorted(status.observed.items())]
         found += ["", *tables.table(("project", "uses seen"), uses)]
+    rules = [each for each in status.rules if each.until_ns > time.time_ns()]
+    if rules:
+        head = ("a server does not want", "said by", "until", "dropped")
+        found += ["", *tables.table(head, [_rule(each) for each in rules])]
     if status.trouble:
         kinds = [(tables.escaped(kind), count) for kind, count in sorted(status.trouble.items())]
         found += ["", *tables.table(("hidden trouble of the delivering process", "times"), kinds)]
     return found
+
+
+def _rule(rule: KnownRule) -> tuple[object, ...]:
+    """Return a row for *rule*; every word of it came from a server."""
+    labels = ", ".join(f"{name}={value}" for name, value in sorted(rule.labels.items()))
+    return tables.escaped(labels), tables.escaped(rule.destination), tables.moment(rule.until_ns), rule.dropped

@@ -27,17 +27,16 @@ from footfall.courier.report import FIELD, Delivered
 from footfall.crash import crash_at
 from footfall.errors import TransportError, guard
 from footfall.ledger import Reason
-from footfall.outbox.rows import Settlement
-from footfall.wire.base import Action, Request, Response, Verdict
+from footfall.wire.base import Action, Response, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from footfall.clock import Clock
     from footfall.courier.plan import Plan
     from footfall.courier.transport import Transport
     from footfall.destination import Destination
-    from footfall.outbox.rows import KnownDestination, Leased
+    from footfall.outbox.rows import KnownDestination, Leased, Settlement
     from footfall.outbox.store import Outbox
     from footfall.wire.base import Wire
 
@@ -55,7 +54,6 @@ UNUSABLE_SECONDS: Final = 60.0
 only, since the next process may have them."""
 
 _NS: Final = 10**9
-IN_DOUBT: Final = Verdict(action=Action.DROP, reason=Reason.IN_DOUBT)
 
 
 class Courier:
@@ -217,7 +215,11 @@ class Courier:
     def _equip(self, lane: Lane) -> bool:
         problem: str | None = None
         with guard("wire of a destination"):
-            problem = lane.equip(self._wires, self._environ)
+            found = lane.equip(self._wires, self._environ)
+            if lane.ruled is not None:
+                known, now_ns = self._outbox.rules(lane.id), self._clock.now_ns()
+                lane.rules.load(known, now_ns=now_ns, now=self._clock.monotonic())
+            problem = found
         if problem == "":
             return True
         with lane.lock:
@@ -320,13 +322,13 @@ class Courier:
         return now + needed >= self._deadline
 
     def _deliver(self, lane: Lane, leased: Leased, done: list[Settlement]) -> None:
-        if leased.in_doubt and lane.drops_in_doubt:
-            with lane.lock:
-                lane.breaker.unused()
-            self._settle(lane, Settlement(leased=leased, verdict=IN_DOUBT), done)
+        now, unsent = self._clock.monotonic(), None
+        with lane.lock, guard("drop rules"):
+            unsent = lane.unsent(leased, now)
+        if unsent is not None:
+            self._settle(lane, unsent, done)
             return
         crash_at("before_send")
-        now = self._clock.monotonic()
         timeout = self._exchange_timeout_seconds
         if self._deadline is not None:
             timeout = min(timeout, max(self._deadline - now, 0.01))
@@ -355,6 +357,8 @@ class Courier:
             if wire is not None:
                 verdict = wire.judge(response)
         with lane.lock:
+            # In force before the request is settled, so that no sender slips past.
+            verdict = lane.with_rule_obeyed(verdict, self._clock.monotonic())
             steps = plan.after_answer(
                 verdict, response, attempt=attempt, halts=lane.halts, now_ns=now_ns, random=self._random
             )
@@ -371,7 +375,7 @@ class Courier:
                 verdict = Verdict(action=Action.DROP, reason=Reason.TOO_BIG, detail=verdict.detail)
         if verdict.action is Action.DROP and verdict.reason is None:
             verdict = msgspec.structs.replace(verdict, reason=Reason.REFUSED)
-        self._settle(lane, self._settlement(leased, verdict, steps, parts), done)
+        self._settle(lane, plan.settlement(leased, verdict, steps, parts, now_ns=self._clock.now_ns()), done)
         report.answered(lane.destination, verdict, response.status)
         if verdict.action is Action.DROP or verdict.rejected:
             path = leased.request.path
@@ -390,7 +394,7 @@ class Courier:
             )
         self._outbox.failed(lane.id, now_ns=now_ns)
         self._obey(lane, steps)
-        self._settle(lane, self._settlement(leased, steps.verdict, steps), done)
+        self._settle(lane, plan.settlement(leased, steps.verdict, steps, now_ns=self._clock.now_ns()), done)
         report.silent(lane.destination, error)
 
     def _obey(self, lane: Lane, steps: Plan) -> None:
@@ -414,19 +418,14 @@ class Courier:
                 until_ns = self._clock.now_ns() + int(steps.pause_seconds * _NS)
                 self._outbox.pause(lane.id, until_ns=until_ns, reason=steps.pause_reason)
 
-    def _settlement(self, leased: Leased, verdict: Verdict, steps: Plan, parts: Sequence[Request] = ()) -> Settlement:
-        retry_at_ns = None
-        if verdict.action is Action.RETRY:
-            retry_at_ns = self._clock.now_ns() + int(steps.retry_seconds * _NS)
-        return Settlement(leased=leased, verdict=verdict, retry_at_ns=retry_at_ns, replacements=parts)
-
     def _settle(self, lane: Lane, settlement: Settlement, done: list[Settlement]) -> None:
         """Settle, or let plain deliveries to a quick server gather: a commit costs as much as several of its answers.
 
         A kill puts in doubt what is in flight and what has gathered: together never more than `max_senders`.
         """
         done.append(settlement)
-        plain = settlement.verdict.action is Action.DELIVERED and not settlement.verdict.rejected
+        verdict = settlement.verdict
+        plain = settlement.obeyed or (verdict.action is Action.DELIVERED and not verdict.rejected and not verdict.rule)
         if plain and lane.queue and len(done) < self._max_senders // max(lane.senders, 1):
             return
         self._commit(lane, done)

@@ -7,10 +7,16 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from footfall.courier import credentials
 from footfall.courier.breaker import Breaker
 from footfall.courier.health import Pulse
+from footfall.courier.rules import Rules
 from footfall.errors import FootfallError
+from footfall.ledger import Reason
+from footfall.outbox.rows import Settlement
+from footfall.wire.base import Action, RuledWire, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased
     from footfall.wire.base import Wire
+
+IN_DOUBT: Final = Verdict(action=Action.DROP, reason=Reason.IN_DOUBT)
+RULED_OUT: Final = Verdict(action=Action.DROP, reason=Reason.RULE)
 
 MAX_SENDERS: Final = 8
 """Requests in flight to one destination at most (design.md section 4)."""
@@ -53,6 +62,8 @@ class Lane:
         self.breaker = Breaker(random=random, failures=known.failures)
         self.pulse = Pulse(failures=known.failures, last_answer_ns=known.last_answer_ns)
         self.wire: Wire | None = None
+        self.ruled: RuledWire | None = None
+        self.rules = Rules()
         self.base_url = ""
         self.headers: Mapping[str, str] = {}
         self.queue: deque[Leased] = deque()
@@ -77,6 +88,7 @@ class Lane:
                 wire = wires(destination)
                 self.base_url = wire.base_url(destination.endpoint)
                 self.wire = wire
+                self.ruled = wire if isinstance(wire, RuledWire) else None
             self.headers = {}
             if destination.credentials:
                 secret = credentials.resolve(destination.credentials, environ)
@@ -93,6 +105,26 @@ class Lane:
         """Whether a request that may have arrived is dropped instead of sent again."""
         wish = self.destination.in_doubt or (self.wire.in_doubt if self.wire else "retry")
         return wish == "drop"
+
+    def unsent(self, leased: Leased, now: float) -> Settlement | None:
+        """Return how *leased* ends unsent, its place at the breaker given up; None when it is to be sent."""
+        settlement: Settlement | None = None
+        if leased.in_doubt and self.drops_in_doubt:
+            settlement = Settlement(leased=leased, verdict=IN_DOUBT)
+        elif self.ruled is not None and self.rules:
+            rule = self.rules.against(self.ruled.labels(leased.request), now)
+            if rule is not None:
+                settlement = Settlement(leased=leased, verdict=RULED_OUT, obeyed=rule)
+        if settlement is not None:
+            self.breaker.unused()
+        return settlement
+
+    def with_rule_obeyed(self, verdict: Verdict, now: float) -> Verdict:
+        """Return *verdict*, its drop rule in force; without the rule where its wire has no rules or it is none."""
+        rule = verdict.rule
+        if rule is None or (self.ruled is not None and self.rules.add(rule, now)):
+            return verdict
+        return msgspec.structs.replace(verdict, rule=None)
 
     def hold(self, now: float, seconds: float) -> None:
         """Send nothing for *seconds* from *now* (monotonic); never shortens a longer wait."""

@@ -13,12 +13,14 @@ import msgspec
 from footfall.courier.backoff import RETRY_AFTER_CAP_SECONDS, backoff_seconds, halt_seconds, retry_after_seconds
 from footfall.courier.route import TlsError
 from footfall.ledger import Reason
+from footfall.outbox.rows import Settlement
 from footfall.wire.base import Action, Request, Response, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from footfall.errors import TransportError
+    from footfall.outbox.rows import Leased
 
 QUARANTINE_ATTEMPTS: Final = 5
 """A request whose answers the wire cannot judge is given up after so many."""
@@ -100,6 +102,14 @@ def after_silence(
         return Plan(verdict=Verdict(action=Action.DROP, reason=Reason.IN_DOUBT), sign="silent")
     wait = backoff_seconds(attempt, random) if error.retry_seconds is None else error.retry_seconds
     return Plan(verdict=Verdict(action=Action.RETRY), sign="silent", retry_seconds=wait)
+
+
+def settlement(
+    leased: Leased, verdict: Verdict, steps: Plan, parts: Sequence[Request] = (), *, now_ns: int
+) -> Settlement:
+    """Return what the outbox is told of *leased*: *verdict*, *parts* in its place, and when to try again."""
+    retry_at_ns = now_ns + int(steps.retry_seconds * 1e9) if verdict.action is Action.RETRY else None
+    return Settlement(leased=leased, verdict=verdict, retry_at_ns=retry_at_ns, replacements=parts)
 
 
 def unjudged(*, attempt: int) -> Verdict:

@@ -6,7 +6,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from footfall.ledger import Reason
-from footfall.outbox import books, intake, rows
+from footfall.outbox import books, intake, rows, rules
 from footfall.outbox.ages import CAP_NS
 from footfall.outbox.failures import DamageError
 from footfall.outbox.rows import Leased, Settlement
@@ -96,6 +96,8 @@ def _due(connection: sqlite3.Connection, destination: int, tick: int, limit: int
 def settle(connection: sqlite3.Connection, settlement: Settlement, *, tick: int, retry_tick: int) -> bool:
     """Do to one leased row what its verdict says; return False when the lease is somebody else's by now."""
     leased, verdict = settlement.leased, settlement.verdict
+    if verdict.rule is not None:  # the server's word holds, whatever becomes of the request
+        rules.keep(connection, leased.destination, verdict.rule, tick)
     row = connection.execute(
         "SELECT destination, records, bytes, order_key, attempts FROM requests WHERE id = ? AND lease = ?",
         (leased.id, leased.lease),
@@ -124,6 +126,8 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, *, tick: int,
         if verdict.action is Action.SPLIT:
             reason = Reason.TOO_BIG
         books.remove(connection, [(leased.id, destination, records, size, order_key)], reason, tick)
+        if settlement.obeyed is not None:
+            rules.count(connection, destination, settlement.obeyed, records)
     return True
 
 

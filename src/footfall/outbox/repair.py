@@ -13,7 +13,7 @@ import msgspec
 
 from footfall.destination import Destination
 from footfall.ledger import Reason
-from footfall.outbox import ages, books, rows
+from footfall.outbox import ages, books, rows, rules
 from footfall.outbox.failures import CAUGHT
 from footfall.outbox.schema import BLOCKED
 from footfall.outbox.withdrawal import OBEYED
@@ -185,6 +185,7 @@ def _small_tables(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         ("runs", (text, blob)),
         ("projects", (count, text, count)),
         ("refusals", (count, count, count, count, text, text)),
+        ("rules", (count, count, lambda value: rules.labels(value) is not None, count, count)),
     )
     for table, kinds in tables:
         for row in _each(old, f"SELECT * FROM {table}"):  # noqa: S608  constant names

@@ -8,14 +8,14 @@ of its bytes, and a digest of destination and idempotency key: both are looked a
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 
 from footfall.destination import Destination
-from footfall.wire.base import Request, Verdict
+from footfall.wire.base import DropRule, Request, Verdict
 
 INLINE_BYTES: Final = 2048
 """Longer bodies lie in a table of their own: a change of state then rewrites some 100 bytes and never the body."""
@@ -51,12 +51,32 @@ class Leased(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """How one leased request ended; the arguments of `Outbox.settle` as a value."""
+    """How one leased request ended; the arguments of `Outbox.settle` as a value.
+
+    `obeyed` is the drop rule because of which it was never sent.
+    """
 
     leased: Leased
     verdict: Verdict
     retry_at_ns: int | None = None
     replacements: Sequence[Request] = ()
+    obeyed: DropRule | None = None
+
+
+class KnownRule(msgspec.Struct, frozen=True, kw_only=True):
+    """A drop rule that holds.
+
+    Attributes:
+        destination: Key of the destination whose server gave it, and which alone it is about.
+        labels: What it asks of a request; see `wire.base.DropRule`.
+        until_ns: UTC nanoseconds at which it ends, by the clock as it is set now.
+        dropped: Records that were not sent because of it.
+    """
+
+    destination: str
+    labels: Mapping[str, str]
+    until_ns: int
+    dropped: int = 0
 
 
 class KnownDestination(msgspec.Struct, frozen=True, kw_only=True):

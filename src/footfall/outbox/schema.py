@@ -16,6 +16,7 @@
     runs          runs that began and have not ended, as the journal reader wants them back
     projects      names and uses seen
     refusals      the last 20
+    rules         drop rules that hold, or held lately (since version 2)
     ballast       empty but for the moment in which the file grows
 
 In `requests`, `due` alone says when a row can be leased: enqueued at tick t, due at t; leased, due when the lease
@@ -92,6 +93,16 @@ MIGRATIONS: Final = (
         detail TEXT NOT NULL
     );
     CREATE TABLE ballast (id INTEGER PRIMARY KEY, zeros BLOB NOT NULL);
+    """,
+    """
+    CREATE TABLE rules (
+        id INTEGER PRIMARY KEY,
+        destination INTEGER NOT NULL,
+        labels TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        dropped INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (destination, labels)
+    );
     """,
 )
 """One script a version, never changed once released; a new version is a new script at the end."""

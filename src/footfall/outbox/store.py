@@ -10,6 +10,7 @@ What it promises, each with a test in ``tests/outbox``:
   damaged; each is booked with its reason.
 - **Nothing is kept twice**: destination and idempotency key are unique among pending requests.
 - **Order where asked for**: of requests that share an order key only the first unsettled can be leased.
+- **A drop rule** of a server is kept with the answer that brought it, for at most a day, 256 a destination.
 - **At the size limit** the oldest requests that are not leased are dropped and counted; the newest are kept.
 - **A full disk** refuses intake and changes nothing; leasing and settling go on with room reserved beforehand.
 - **One process** opens the file; a fork child cannot even by accident. Several threads may use one `Outbox`.
@@ -30,10 +31,10 @@ import msgspec
 from footfall.destination import Destination
 from footfall.errors import OutboxError
 from footfall.ledger import Ledger, Reason
-from footfall.outbox import books, claims, health, intake, limits, looks, reserve, withdrawal
+from footfall.outbox import books, claims, health, intake, limits, looks, reserve, rules, withdrawal
 from footfall.outbox.ages import CAP_NS
 from footfall.outbox.database import Database
-from footfall.outbox.rows import KnownDestination, Leased, Refusal, Settlement
+from footfall.outbox.rows import KnownDestination, KnownRule, Leased, Refusal, Settlement
 
 if TYPE_CHECKING:
     import sqlite3
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from footfall.clock import Clock
     from footfall.wire.base import Request, Verdict
 
-__all__ = ["KnownDestination", "Leased", "Outbox", "Refusal", "Settlement"]
+__all__ = ["KnownDestination", "KnownRule", "Leased", "Outbox", "Refusal", "Settlement"]
 
 TRIM_ROWS: Final = 1000
 """Rows that one transaction drops at the most: its WAL stays within the reserve."""
@@ -354,6 +355,7 @@ class Outbox:
 
         def work(connection: sqlite3.Connection) -> int:
             books.audit(connection)
+            rules.forget(connection, tick)
             dropped = limits.expire(connection, tick - self._max_age_ns, tick, limit=TRIM_ROWS)
             return dropped + limits.shrink(connection, self._max_bytes, tick, limit=TRIM_ROWS)
 
@@ -421,6 +423,11 @@ class Outbox:
         ticks = self._database.ticks
         return self._database.run("refusals", lambda connection: looks.refused(connection, ticks))
 
+    def rules(self, destination: int | None = None) -> list[KnownRule]:
+        """Return the drop rules that hold, of one destination or of all; `settle` keeps them (`Verdict.rule`)."""
+        ticks = self._database.ticks
+        return self._database.run("rules", lambda connection: rules.active(connection, ticks, destination))
+
     def set_aside(self) -> int:
         """Return how often a damaged file was set aside."""
         return self._database.run("status", lambda connection: books.counter(connection, "set_aside"))
@@ -433,15 +440,11 @@ class Outbox:
     def _drop_project(self, project: int | None) -> int:
         """Drop the unleased rows of *project*, a bounded number a transaction; return how many records they held."""
         tick = self._database.ticks.now()
-        query = f"SELECT {limits.ROW} FROM requests WHERE project IS ? AND {limits.UNLEASED} LIMIT {TRIM_ROWS}"  # noqa: S608  constants
-
-        def work(connection: sqlite3.Connection) -> tuple[int, int]:
-            found = connection.execute(query, (project, tick)).fetchall()
-            return len(found), books.remove(connection, found, Reason.OPTED_OUT, tick)
-
         dropped = 0
         while True:
-            found, records = self._database.run("drop", work)
+            found, records = self._database.run(
+                "drop", lambda connection: withdrawal.drop(connection, project, tick, limit=TRIM_ROWS)
+            )
             dropped += records
             if found < TRIM_ROWS:
                 return dropped

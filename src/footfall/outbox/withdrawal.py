@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from footfall.outbox import books
+from footfall.ledger import Reason
+from footfall.outbox import books, limits
 from footfall.outbox.failures import DamageError
 
 if TYPE_CHECKING:
@@ -33,3 +34,10 @@ def note(connection: sqlite3.Connection, projects: Sequence[int | None], refused
     )
     if not left:
         books.set_number(connection, OBEYED, refused_ns)
+
+
+def drop(connection: sqlite3.Connection, project: int | None, tick: int, *, limit: int) -> tuple[int, int]:
+    """Drop at most *limit* unleased rows of *project*; return how many rows and records those were."""
+    query = f"SELECT {limits.ROW} FROM requests WHERE project IS ? AND {limits.UNLEASED} LIMIT ?"  # noqa: S608  constants
+    found = connection.execute(query, (project, tick, limit)).fetchall()
+    return len(found), books.remove(connection, found, Reason.OPTED_OUT, tick)

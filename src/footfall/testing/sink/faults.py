@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from footfall.testing.sink import migas, otlp
+from footfall.testing.sink import migas, otlp, ramen
 from footfall.testing.sink.exchange import HTML, JSON, Answer, Asked, text_answer
 from footfall.testing.sink.modes import Mode, Rule, parse_mode
 
@@ -59,8 +59,9 @@ def disturb(rule: Rule, wire: str, asked: Asked, honest: Answer) -> Disturbed:
 def _instead(mode: Mode, wire: str, asked: Asked) -> Answer | None:
     """Return the answer that *mode* gives in place of the application's, if it does."""
     if mode.name == "ratelimit":
-        too_many = otlp.too_many if wire == "otlp" else migas.too_many
-        return too_many(asked, *_retry_after(mode))
+        return _TOO_MANY.get(wire, migas.too_many)(asked, *_retry_after(mode))
+    if mode.name == "badjson" and wire == "ramen":
+        return Answer(202, (("content-type", JSON),), b'{"code":')
     instead = _INSTEAD.get(mode.name)
     return instead(mode) if instead is not None else None
 
@@ -181,6 +182,8 @@ def _cookie(to: Delivery) -> None:
 def _garbage(to: Delivery) -> None:
     to.connection.sendall(b"220 mail.example ESMTP ready\r\n\x00\xff\xfe\r\n\r\n")
 
+
+_TOO_MANY: Final = {"otlp": otlp.too_many, "ramen": ramen.too_many}
 
 _PERFORM: Final = {
     "closemid": _close_mid,

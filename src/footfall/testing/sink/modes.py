@@ -17,7 +17,8 @@
 | `huge` | 200 and a body without end | no |
 | `gzipbomb[:MIB]` | 200 and a small gzip body that unpacks to MIB mebibytes (512) | no |
 | `redirect:[N:]URL` | a redirection, 307 or N, to URL | no |
-| `badjson` | 200 of the application, with half of a JSON body | no |
+| `badjson` | 200 (ramen: 202) of the application, with half of a JSON body | no |
+| `droprule[:JSON]` | ramen: DROPPED with that drop rule (or one for its category and data type); others: `ok` | no |
 | `portal` | 200 with the HTML page of a captive portal | no |
 | `headers[:N]` | taken; the answer has N further header lines (10 000) | yes |
 | `interim` | 103 answers without end, never a final one | no |
@@ -30,6 +31,7 @@ section 4, N1 to N11, and S14.)
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -55,6 +57,7 @@ _PATTERNS: Final = {
     "gzipbomb": r"(?::(\d+))?",
     "redirect": r"(?::(30[12378]))?",
     "badjson": r"",
+    "droprule": r"",
     "portal": r"",
     "headers": r"(?::(\d+))?",
     "interim": r"",
@@ -65,6 +68,7 @@ _TAILS: Final = {
     "status": r"(?::retry-after=(?P<text>.+))?",
     "ratelimit": r"(?::retry-after=(?P<text>.+))?",
     "drip": r"(?::(?P<text>body))?",
+    "droprule": r"(?::(?P<text>.+))?",
     "redirect": r":(?P<text>[a-z]+://.+|/.*)",
 }
 _DEFAULTS: Final = {"flap": (0.5, 0.5), "ratelimit": (0.0, 60.0), "drip": (1.0,), "gzipbomb": (512.0,)} | {
@@ -82,7 +86,7 @@ class Mode:
     Attributes:
         text: As it was written.
         numbers: Its parameters, defaults filled in; the meaning is in the table above.
-        tail: ``Retry-After`` value, redirection target, or "body".
+        tail: ``Retry-After`` value, redirection target, drop rule, or "body".
     """
 
     name: str
@@ -106,6 +110,8 @@ def parse_mode(text: str) -> Mode:
         msg = f"{text!r} has wrong parameters; the forms are listed in footfall.testing.sink.modes"
         raise ValueError(msg)
     tail = match.groupdict().get("text") or ""
+    if name == "droprule" and tail:
+        json.loads(tail)  # raises a ValueError with the place
     given = match.groups()[: len(match.groups()) - ("text" in match.groupdict())]
     defaults = _DEFAULTS.get(name, (0.0,) * len(given))
     numbers = tuple(

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from footfall.testing.sink import faults, migas, otlp
+from footfall.testing.sink import faults, migas, otlp, ramen
 from footfall.testing.sink.exchange import (
     AUTH_HEADERS,
     Answer,
@@ -209,7 +209,7 @@ class Server:
         trouble = ""
         try:
             rejected = int(rule.mode.numbers[0]) if rule.mode.name == "partial" else 0
-            honest = self._application(wire, asked, rejected)
+            honest = self._application(wire, asked, rule.mode, rejected)
         except Exception as error:  # noqa: BLE001  a defect of the sink has to show in the journal, not as a hung test
             honest, trouble = text_answer(500, "the sink itself failed"), f"{type(error).__name__}: {error}"
         met = faults.disturb(rule, wire, asked, honest)
@@ -219,9 +219,11 @@ class Server:
         self._journal.append(line | {"sink_error": trouble} if trouble else line)
         return faults.Delivery(connection, met.mode, met.answer, asked.keep_alive).perform()
 
-    def _application(self, wire: str, asked: Asked, rejected: int) -> Answer:
+    def _application(self, wire: str, asked: Asked, mode: Mode, rejected: int) -> Answer:
         if wire == "migas":
             return migas.answer(asked, self._state)
+        if wire == "ramen":
+            return ramen.answer(asked, dropping=mode.name == "droprule", rule=mode.tail)
         return otlp.answer(asked, rejected=rejected) if wire == "otlp" else migas.not_found()
 
     def _serve_control(self, connection: socket.socket) -> None:
@@ -249,6 +251,8 @@ class Server:
 def _wire(path: str) -> str:
     if path in {otlp.TRACES_PATH, otlp.LOGS_PATH}:
         return "otlp"
+    if path.startswith(ramen.PREFIX):
+        return "ramen"
     return "migas" if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH} else ""
 
 
