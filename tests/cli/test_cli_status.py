@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import msgspec
 from clihelp import delivering, footfall, places, record
 
+from footfall.cli.tables import moment
 from footfall.ledger import Account, Ledger, Reason
+from footfall.outbox.rows import KnownRule
 from footfall.places import write_private
 from footfall.status import Status
 
@@ -26,7 +29,7 @@ def test_json_is_the_status_as_documented() -> None:
     found = json.loads(said.stdout)
     accounts = found["ledger"].pop("accounts")
     assert said.returncode == 0
-    assert set(found) == {"time_ns", "pid", "ledger", "observed", "offsets", "answering", "trouble"}
+    assert set(found) == {"time_ns", "pid", "ledger", "observed", "offsets", "answering", "trouble", "rules"}
     assert found["ledger"] == {"unread": 0, "corrupt": 0, "balanced": True, "pending": 6}
     assert found["observed"] == {"owner/tool": 3}
     assert [account.pop("destination").split(":")[0] for account in accounts] == ["migas", "otlp"]
@@ -57,6 +60,26 @@ def test_another_process_that_delivers_is_named_and_its_figures_are_shown() -> N
     assert f"who delivers  process {os.getpid()}" in said.stdout
     assert found["ledger"]["unread"] == found["ledger"]["pending"] == 2
     assert said.returncode == 0
+
+
+def test_drop_rules_are_listed_and_harmless() -> None:
+    """Who said it, what it wants dropped, until when, and what that has cost; nothing of it moves the cursor."""
+    until_ns = time.time_ns() + 3600 * 10**9
+    rule = KnownRule(destination="ramen:there:1", labels={"kind": "a\x1b[2Jb", "a": "c"}, until_ns=until_ns, dropped=41)
+    over = KnownRule(destination="ramen:there:1", labels={"kind": "over"}, until_ns=1, dropped=2)
+    with delivering():
+        _write(Status(time_ns=1, pid=os.getpid(), ledger=Ledger(), rules=(rule, over)))
+        said, counted = footfall("status"), footfall("status", "--json")
+    (line,) = [line for line in said.stdout.splitlines() if "ramen:there:1" in line]
+    assert line.split() == ["a=c,", "kind=a\\u001b[2Jb", "ramen:there:1", *moment(until_ns).split(), "41"]
+    assert "over" not in said.stdout
+    assert "\x1b" not in said.stdout + counted.stdout
+    assert json.loads(counted.stdout)["rules"][0] == {
+        "destination": "ramen:there:1",
+        "labels": {"kind": "a\x1b[2Jb", "a": "c"},
+        "until_ns": until_ns,
+        "dropped": 41,
+    }
 
 
 def test_books_that_do_not_balance_are_status_1() -> None:

@@ -13,15 +13,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from outboxhelp import DAY, a_destination, a_request, open_outbox
 
 from footfall.ledger import Reason
-from footfall.outbox.rows import OVERHEAD_BYTES
+from footfall.outbox.rows import OVERHEAD_BYTES, Settlement
 from footfall.outbox.store import Leased
 from footfall.testing.clock import FakeClock
 from footfall.testing.ledger import assert_ledger
-from footfall.wire.base import DELIVERED, RETRY, Action, Request, Verdict
+from footfall.wire.base import DELIVERED, RETRY, Action, DropRule, Request, Verdict
 
 MAX_BYTES = 40 * (OVERHEAD_BYTES + 100)
 MAX_AGE_SECONDS = 3 * DAY
 TTL_SECONDS = 30.0
+RULES = [DropRule(labels={"n": str(n)}, seconds=seconds) for n, seconds in enumerate((5.0, 3600.0, 10 * DAY))]
 
 VERDICTS = {
     "delivered": DELIVERED,
@@ -32,6 +33,8 @@ VERDICTS = {
     "in doubt": Verdict(action=Action.DROP, reason=Reason.IN_DOUBT),
     "split": Verdict(action=Action.SPLIT),
     "halt": Verdict(action=Action.HALT),
+} | {
+    f"ordered {number}": Verdict(action=Action.DROP, reason=Reason.RULE, rule=rule) for number, rule in enumerate(RULES)
 }
 
 
@@ -64,6 +67,7 @@ class OutboxModel(RuleBasedStateMachine):
         self.accepted = dict.fromkeys(self.rows, 0)
         self.held: list[Leased] = []
         self.paused = dict.fromkeys(self.rows, 0.0)
+        self.rules: dict[tuple[int, str], tuple[float, int]] = {}
         self.next = 0
         self.places = 0
 
@@ -193,6 +197,11 @@ class OutboxModel(RuleBasedStateMachine):
             replacements=replacements,
         )
         assert done == good
+        if verdict.rule is not None:  # kept, whatever became of the request
+            label = (row, verdict.rule.labels["n"])
+            known = self.rules.get(label, (0.0, 0))
+            dropped = known[1] if known[0] > self.now else 0
+            self.rules[label] = self.now + min(verdict.rule.seconds, DAY), dropped
         if not good:
             return
         if word == "halt":
@@ -208,6 +217,25 @@ class OutboxModel(RuleBasedStateMachine):
                 self.kept[row, part.idempotency_key] = Kept(place, part, kept.created, self.now, blocked=blocked)
         else:
             self.gone(row, request.idempotency_key)
+        self.unblock()
+
+    @precondition(lambda self: self.held)
+    @rule(which=st.sampled_from(RULES))
+    def obey(self, which) -> None:
+        """Never sent, because of a rule; counted beside it where it still holds."""
+        leased = self.held.pop()
+        row = leased.destination
+        kept = self.kept.get((row, leased.request.idempotency_key))
+        good = kept is not None and kept.lease == leased.lease
+        settlement = Settlement(leased=leased, verdict=VERDICTS["drop"], obeyed=which)
+        assert self.outbox.settle_all([settlement], now_ns=self.clock.now_ns()) == [good]
+        if not good:
+            return
+        self.gone(row, leased.request.idempotency_key)
+        label = (row, which.labels["n"])
+        if label in self.rules:
+            until, dropped = self.rules[label]
+            self.rules[label] = until, dropped + kept.request.records
         self.unblock()
 
     @precondition(lambda self: self.held)
@@ -295,6 +323,8 @@ class OutboxModel(RuleBasedStateMachine):
         found = [(self.by_key(key), request.idempotency_key) for key, request in self.outbox.peek(10**6)]
         assert len(found) == len(set(found))
         assert found == sorted(self.kept, key=lambda name: self.kept[name].place)
+        rules = {(self.by_key(each.destination), each.labels["n"]): each.dropped for each in self.outbox.rules()}
+        assert rules == {label: dropped for label, (until, dropped) in self.rules.items() if until > self.now}
         due = self.outbox.next_due_ns()
         assert (due is None) == (not self.kept)
 

@@ -10,7 +10,7 @@ import pytest
 
 from footfall.destination import Destination
 from footfall.errors import ConfigurationError
-from footfall.wire.destinations import Migas, Otlp
+from footfall.wire.destinations import Migas, Otlp, Ramen
 from footfall.wire.load import load
 
 
@@ -28,6 +28,18 @@ def test_options_reach_the_wire() -> None:
     otlp = Otlp("http://c.example.org:4318", compression="none", insecure=True, credentials="env:TOKEN")
     assert (otlp.options, otlp.insecure, otlp.credentials) == ({"compression": "none"}, True, "env:TOKEN")
     assert vars(load(otlp.wire, otlp.options))["compression"] == "none"
+    ramen = Ramen("https://r.example.org", system_serial=7, sender="imx", system_version="1.0", rule_ttl=60)
+    assert vars(load(ramen.wire, ramen.options))["rule_seconds"] == 60.0
+
+
+def test_a_ramen_destination_needs_its_serial() -> None:
+    """The one option without a default is written down, the others are not; what the wire refuses is refused here."""
+    bare = Ramen("https://r.example.org", system_serial=7)
+    assert bare == Destination(wire="ramen", endpoint="https://r.example.org", options={"system_serial": 7})
+    with pytest.raises(ConfigurationError, match="system_serial -1 must be an integer from 0"):
+        Ramen("https://r.example.org", system_serial=-1)
+    with pytest.raises(ConfigurationError, match="plain http"):
+        Ramen("http://r.example.org", system_serial=7)
 
 
 @pytest.mark.parametrize("factory", [Migas, Otlp])

@@ -1,8 +1,9 @@
 """Print what footfall saw on this machine, and what became of it.
 
 One line for each destination: accepted = delivered + pending + dropped, or "balanced" says NO. Records are taken from
-journals into the outbox first where nobody else delivers; nothing is sent. The exit status is 1 when an account does
-not balance; something pending is nothing wrong.
+journals into the outbox first where nobody else delivers; nothing is sent. Where a server has ordered records dropped
+("a server does not want"), its rules are listed. The exit status is 1 when an account does not balance; something
+pending is nothing wrong.
 """
 
 from __future__ import annotations

@@ -298,7 +298,8 @@ def _plain(value: Any) -> Any:
         case float():
             return value if math.isfinite(value) else None
         case Mapping():
-            return {as_text(key): _plain(item) for key, item in value.items()}
+            pairs = cast("Mapping[Any, Any]", value)  # type: ignore[redundant-cast]  # not so for pyright
+            return {as_text(key): _plain(item) for key, item in pairs.items()}
         case list() | tuple():
             return [_plain(item) for item in cast("Sequence[Any]", value)]
         case _:
