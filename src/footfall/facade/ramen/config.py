@@ -63,7 +63,7 @@ def _version(value: Any) -> str:
 def _integer(low: int, high: int | None = None) -> Callable[[Any], int]:
     def convert(value: Any) -> int:
         number = int(value)
-        if isinstance(value, float) and number != value:
+        if isinstance(value, float) and not value.is_integer():
             msg = "must be an integer"
             raise ValueError(msg)
         _within(number, low, high)

@@ -61,14 +61,18 @@ def _as_theirs(ours: type[Any]) -> Any:
         theirs = getattr(importlib.import_module("schematics.exceptions"), ours.__name__)
     except Exception:  # noqa: BLE001  not installed, or too old for this Python: then nobody can catch its errors
         return ours
-    members = {
+    members: dict[str, Any] = {
         "__init__": ours.__init__,  # theirs would take our text for a mapping
         "__str__": Exception.__str__,
         "__repr__": Exception.__repr__,
         "__eq__": object.__eq__,
         "__hash__": object.__hash__,
         "__module__": ours.__module__,
-        "errors": property(lambda self: getattr(self, "fields", [str(self)])),
-        "to_primitive": lambda self: self.errors,
+        "errors": property(_errors),
+        "to_primitive": _errors,
     }
     return type(ours.__name__, (ours, theirs), members)
+
+
+def _errors(error: Any) -> Any:
+    return getattr(error, "fields", [str(error)])

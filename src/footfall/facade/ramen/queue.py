@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
 from footfall.facade.ramen import spool as spools
@@ -37,8 +37,7 @@ class Queue:
     """
 
     def __init__(self, config: QueueWriterConfig) -> None:
-        given: object = config
-        if not isinstance(given, QueueWriterConfig):
+        if not isinstance(cast("object", config), QueueWriterConfig):
             msg = "QueueWriterConfig instance is required"
             raise AssertionError(msg)  # noqa: TRY004  the original's
         config.validate()

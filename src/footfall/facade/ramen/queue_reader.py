@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from footfall.errors import FootfallError, OutboxBusyError, OutboxError, TransportError, guard, trouble
 from footfall.facade.ramen.blacklist import Blacklist, Rule
@@ -62,8 +62,7 @@ class QueueReader:
     RETRY = 3
 
     def __init__(self, config: QueueReaderConfig) -> None:
-        given: object = config
-        if not isinstance(given, QueueReaderConfig):
+        if not isinstance(cast("object", config), QueueReaderConfig):
             msg = "QueueReaderConfig instance is required"
             raise AssertionError(msg)  # noqa: TRY004  the original's
         self._config = config
@@ -172,7 +171,7 @@ class QueueReader:
         found: list[Rule] = []
         with guard("drop rules"), self._turn() as delivery:
             for known in delivery.outbox.rules(delivery.number) if delivery is not None else []:
-                fields = dict(known.labels)
+                fields: dict[str, Any] = dict(known.labels)
                 serial = fields.pop("system_serial", None)
                 found.append(Rule(**fields, system_serial=None if serial is None else int(serial)))
         return found

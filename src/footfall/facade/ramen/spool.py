@@ -15,14 +15,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import random
 import secrets
 import threading
 import time
 import weakref
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -100,7 +99,6 @@ class Spool:
         self._version = config.system_version
         self._kinds: dict[tuple[str, str, str | int], int] = {}
         self._lock = threading.Lock()
-        self._random = random.Random(os.urandom(32))  # noqa: S311  ids are names, not secrets
         self._look_at = 0.0
         self._folder: tuple[int, int] | None = None
         self.journal = self._new_journal()
@@ -129,7 +127,14 @@ class Spool:
     # -- the caller's thread --------------------------------------------------------------------------------------
 
     def push(
-        self, category: str, data_type: str, data_version: str | int, body: bytes, reqid: str | None, *, synced: bool
+        self,
+        category: str,
+        data_type: str,
+        data_version: str | int,
+        body: str | bytes,
+        reqid: str | None,
+        *,
+        synced: bool,
     ) -> None:
         """Append one message.
 
@@ -147,16 +152,12 @@ class Spool:
             number = self._define(("", "", ""))
             extra = _labels(kind)
         try:
-            extra["ramen.data"] = body.decode()
+            extra["ramen.data"] = body if isinstance(body, str) else body.decode()
         except UnicodeDecodeError:
-            extra["ramen.data_base64"] = base64.b64encode(body).decode("ascii")
+            extra["ramen.data_base64"] = base64.b64encode(cast("bytes", body)).decode("ascii")
         if reqid is not None:
             extra["ramen.reqid"] = reqid
-        line = lines.encode(
-            lines.Event(
-                function=number, time_ns=time.time_ns(), ids=f"{self._random.getrandbits(192):048x}", extra=extra
-            )
-        )
+        line = lines.encode(lines.Event(function=number, time_ns=time.time_ns(), ids=os.urandom(24).hex(), extra=extra))
         if not self.journal.write(line):
             trouble.note("ramen push", "footfall: a message could not be kept: the disk refuses it and memory is full")
         if synced:
@@ -192,7 +193,6 @@ class Spool:
     def after_fork(self) -> None:
         """In a fork child: a journal of its own, with the first push."""
         self._lock = threading.Lock()
-        self._random.seed(os.urandom(32))
         self.journal.after_fork()
         self._kinds = {}
 
