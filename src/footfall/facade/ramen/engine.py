@@ -107,6 +107,11 @@ class Engine:
         self._gone_since = 0.0
         self._inherited: list[Any] = []
 
+    def __del__(self) -> None:
+        # With the last reader and writer of the queue: nothing else would let its outbox go.
+        if getattr(self, "_pid", 0) == os.getpid() and self._delivery is not None:
+            self._close()
+
     @contextlib.contextmanager
     def turn(
         self, config: QueueWriterConfig, *, patience_seconds: float, give_up: Callable[[], bool] = lambda: False

@@ -6,6 +6,7 @@ so a message that was refused under an old token goes out under the new one. The
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 from collections.abc import Callable, Mapping
@@ -107,7 +108,8 @@ class Sending:
             DataError: It cannot be used.
         """
         config = self._config
-        made_for = tuple(config.effective(name) for name in _ABOUT_SENDING)
+        # A hash of the token, which crash reports may show.
+        made_for = (hash(config.auth_token), *(config.effective(name) for name in _ABOUT_SENDING))
         if made_for == self._made_for:
             return
         self._base_url, self._headers = _base_url(config), _headers(config)
@@ -244,7 +246,7 @@ class _Wire(RamenWire):
         return verdict
 
 
-_ABOUT_SENDING: Final = ("hostname", "auth_token", "ssl", "proxy", "server_timeout")
+_ABOUT_SENDING: Final = ("hostname", "ssl", "proxy", "server_timeout")
 
 
 def _base_url(config: QueueReaderConfig) -> str:
@@ -264,10 +266,9 @@ def _base_url(config: QueueReaderConfig) -> str:
 def _headers(config: QueueReaderConfig) -> Mapping[str, str]:
     if not config.auth_token:
         return {}
-    try:
-        return credentials.headers(credentials.Secret(f"{TOKEN_HEADER}: {config.auth_token}"))
-    except ConfigurationError:
-        pass
+    if "\n" not in config.auth_token:  # which would begin another header
+        with contextlib.suppress(ConfigurationError):
+            return credentials.headers(credentials.Secret(f"{TOKEN_HEADER}: {config.auth_token}"))
     raise data_error({"auth_token": "holds characters that no header may hold"})
 
 
