@@ -44,11 +44,14 @@ def pytest_sessionfinish(session):
 def main() -> int:
     """Run the suites that were asked for; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.originals", description=__doc__.partition("\n")[0])
-    parser.add_argument("name", nargs="*", choices=[suite.name for suite in SUITES], default=[])
+    names = [suite.name for suite in SUITES]
+    parser.add_argument("name", nargs="*", metavar="NAME", default=names, help=", ".join(names))
     asked = parser.parse_args().name
+    if unknown := set(asked) - set(names):
+        parser.error(f"no suite {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     wrong = 0
     for suite in SUITES:
-        if not asked or suite.name in asked:
+        if suite.name in asked:
             with tempfile.TemporaryDirectory(prefix=f"footfall-original-{suite.name}-") as folder:
                 wrong += run(suite, Path(folder))
     return 1 if wrong else 0
