@@ -27,6 +27,7 @@ FIGURES = {
     "starting": "bench.starting:figures",
     "exiting": "bench.exiting:figures",
     "space": "bench.space:figures",
+    "notebook": "bench.notebook:figures",
 }
 """What ``--only`` takes, and the function that gives its figures."""
 

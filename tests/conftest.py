@@ -25,7 +25,16 @@ _PREFIXES = (
     "TRAVIS",
     "BUILD",
 )
-_NAMES = ("DO_NOT_TRACK", "CI", "CONTINUOUS_INTEGRATION", "RUN_ID", "TF_BUILD", "TEAMCITY_VERSION", "container")
+_NAMES = (
+    "DO_NOT_TRACK",
+    "CI",
+    "CONTINUOUS_INTEGRATION",
+    "RUN_ID",
+    "TF_BUILD",
+    "TEAMCITY_VERSION",
+    "container",
+    "IPYTHONDIR",
+)
 
 
 @pytest.fixture(autouse=True)

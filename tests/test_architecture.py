@@ -16,10 +16,21 @@ ROWS: tuple[frozenset[str], ...] = tuple(
         (
             {"errors", "ledger", "attributes", "usage", "destination", "clock", "scrub", "locks", "version", "crash"},
             {"settings", "places"},
-            {"registry", "resource", "consent", "wire", "journal", "outbox"},
+            {"registry", "resource", "consent", "wire", "journal", "outbox", "startup_file"},
             {"instrumentation", "export", "courier", "gateway"},
             {"status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime"},
-            {"distro", "distro_logs", "declarative", "facade", "cli", "ipython", "testing", "api", "__main__"},
+            {
+                "distro",
+                "distro_logs",
+                "declarative",
+                "facade",
+                "cli",
+                "ipython",
+                "installed",
+                "testing",
+                "api",
+                "__main__",
+            },
         ),
     )
 )
@@ -39,9 +50,12 @@ INSIDE_TOP = frozenset(
     {
         ("distro", "api"),
         ("distro", "declarative"),
+        ("distro", "installed"),
+        ("ipython", "installed"),
         ("declarative", "api"),
         ("distro_logs", "distro"),
         ("facade", "api"),
+        ("facade", "ipython"),
         ("ipython", "api"),
         ("cli", "api"),
         ("__main__", "cli"),

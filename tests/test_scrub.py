@@ -211,8 +211,8 @@ def test_known_types_become_json():
     value = {
         "none": None,
         "bool": True,
-        "int": 2**63 - 1,
-        "huge": 2**63,
+        "int": 2**64 - 1,
+        "huge": 2**64,
         "float": 1.5,
         "nan": float("nan"),
         "inf": [float("inf"), -float("inf")],
@@ -229,7 +229,7 @@ def test_known_types_become_json():
     expected = {
         "none": None,
         "bool": True,
-        "int": 2**63 - 1,
+        "int": 2**64 - 1,
         "huge": "<int>",
         "float": 1.5,
         "nan": "NaN",

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from footfall.distro_logs import FootfallLogExporter
     from footfall.errors import FootfallError
     from footfall.version import VERSION as __version__  # noqa: N811  the name that tools ask for
-    from footfall.wire.destinations import Migas, Otlp, Ramen
+    from footfall.wire.destinations import Access, Migas, Otlp, Ramen
 
 __all__ = [
+    "Access",
     "Destination",
     "FootfallError",
     "FootfallInstrumentor",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Access": "footfall.wire.destinations",
     "Destination": "footfall.destination",
     "FootfallError": "footfall.errors",
     "FootfallInstrumentor": "footfall.distro",

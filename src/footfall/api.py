@@ -42,6 +42,7 @@ def instrument(
     extra: Mapping[str, Any] | None = None,
     consent: Consent | None = None,
     ci: OnCi | None = None,
+    user_name: bool = False,
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
 ) -> str:
@@ -53,12 +54,14 @@ def instrument(
     Args:
         project: ``owner/name``; may be left to the registry.
         version: Of the project; default: the installed distribution's.
-        registry: A ``footfall.yaml``: a path, a package resource ``package:file.yaml``, or its content as a mapping.
-            None for functions that the decorator registers.
+        registry: A ``footfall.yaml``, or an ACCESS-NRI file as it is: a path, a package resource
+            ``package:file.yaml``, or its content as a mapping. None for functions that the decorator registers.
         send_to: Where uses go, made by `footfall.Migas` and its like; default: the registry's.
         extra: Fields of every use.
         consent: ``opt-out`` (default) or ``opt-in``.
         ci: ``mark`` (default) or ``skip``.
+        user_name: Send the login name along to servers that have a place for it (the format ``access``), in the stead
+            of the installation's random id. `footfall fields` says so to the user.
         tracer_provider: As OpenTelemetry's instrumentors take it: spans of uses appear there too. Default: the global
             one where the host has set one.
         logger_provider: Likewise for events.
@@ -84,6 +87,7 @@ def instrument(
         ci=ci or "mark",
         send_to=tuple(check(destination) for destination in send_to or ()),
         extra=dict(extra or {}),
+        user_name=user_name,
     )
     read = _read(registry, caller, project)
     if read is not None:
@@ -119,6 +123,7 @@ def register(
     extra: Mapping[str, Any] | None = None,
     drop: Iterable[str] = (),
     start: bool = False,
+    outermost: bool = False,
     rate: float | None = None,
 ) -> Callable[[F], F]:
     """Return a decorator that registers the function at hand, as a registry file would.
@@ -130,7 +135,16 @@ def register(
         RegistryError: The service, a capture or the rate is wrong.
     """
     decorator.hook.wrap = runtime.current().decorated.wrap
-    return decorator.register(service, project=project, capture=capture, extra=extra, drop=drop, start=start, rate=rate)
+    return decorator.register(
+        service,
+        project=project,
+        capture=capture,
+        extra=extra,
+        drop=drop,
+        start=start,
+        outermost=outermost,
+        rate=rate,
+    )
 
 
 def track(project: str, version: str | None = None, **extra: Any) -> Run:
@@ -192,9 +206,8 @@ def _read(
     from footfall.wire.load import NAMES  # noqa: PLC0415
 
     if isinstance(registry, Mapping):
-        named = {"project": project, **registry} if project else registry
-        return yaml.load_mapping(named, wires=NAMES)
-    return yaml.load_file(_path(os.fspath(registry), caller), wires=NAMES)
+        return yaml.load_mapping(registry, wires=NAMES, project=project or "")
+    return yaml.load_file(_path(os.fspath(registry), caller), wires=NAMES, project=project or "")
 
 
 def _path(text: str, caller: str) -> Path:

@@ -59,6 +59,7 @@ KIND: Final = "footfall.kind"
 OUTCOME: Final = "footfall.outcome"
 COUNT: Final = "footfall.count"
 ITEMS: Final = "footfall.items"
+PARAMETERS: Final = "footfall.parameters"
 RECORDED: Final = "footfall.recorded"
 START_EVENT: Final = "footfall.start"
 COUNT_EVENT: Final = "footfall.count"
@@ -162,6 +163,12 @@ TABLE: Final = (
     Row(OUTCOME, "footfall", "use", "`ok`, `error`, `interrupted` or `killed`."),
     Row(COUNT, "footfall", "use", "Uses that this record stands for."),
     Row(ITEMS, "footfall", "use", "Items that a generator yielded."),
+    Row(
+        PARAMETERS,
+        "footfall",
+        "use",
+        "Which captured arguments are passed by position (`/key`, `*names`), or are any keywords (`**query`).",
+    ),
     Row(
         RECORDED,
         "footfall",

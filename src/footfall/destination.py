@@ -1,7 +1,7 @@
 """`Destination`: where a project's uses go, without any secret.
 
 Written into journals, so that whoever adopts one knows where its lines belong. Credentials are references
-(``env:NAME``, ``file:/path``) that the courier resolves at send time (reliability.md S3).
+(``env:NAME``, ``file:/path``, ``memory:<digits>``) that the courier resolves at send time (reliability.md S3).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from footfall.errors import ConfigurationError
 
-_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
+_REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+|memory:[0-9a-f]{32}")
 
 InDoubt = Literal["", "retry", "drop"]
 """What to do after a request that got no answer; "" leaves it to the wire."""
@@ -30,8 +30,8 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         wire: Name in entry point group ``footfall.wires``.
         endpoint: Base URL, http or https, without user name, query or fragment.
         options: Of the wire: scalars, never secrets.
-        credentials: ``env:NAME`` or ``file:/path``; the value is a header line such as ``Authorization: Bearer ...``
-            (several lines, several headers). "" sends none.
+        credentials: ``env:NAME`` or ``file:/path``, or what `footfall.courier.credentials.hold` returned; the value is
+            a header line such as ``Authorization: Bearer ...`` (several lines, several headers). "" sends none.
         insecure: Allow plain http to a host that is not loopback.
         in_doubt: Override of the wire's own choice.
         services: Only records of these services of the registry go there; empty: all records.
@@ -58,10 +58,11 @@ def check(destination: Destination) -> Destination:
 
     Raises:
         ConfigurationError: The endpoint is no absolute http(s) URL, carries a user name, password or query, is plain
-            http to another machine without ``insecure=True`` (reliability.md S12), or the credentials are a value
-            instead of a reference.
+            http to another machine without ``insecure=True`` (reliability.md S12), the credentials are a value
+            instead of a reference, or an option holds what looks like a secret (S3).
     """
     endpoint, wire = destination.endpoint, destination.wire
+    _refuse_secrets(destination)
     try:
         parts = urlsplit(endpoint)
         host, _ = parts.hostname, parts.port
@@ -86,7 +87,32 @@ def check(destination: Destination) -> Destination:
     if destination.credentials and not _REFERENCE.fullmatch(destination.credentials):
         msg = f"{wire}: credentials must be a reference, env:NAME or file:/path, never the secret itself"
         raise ConfigurationError(msg)
+    if any("/" in service for service in destination.services):  # as endpoints are written; records have "_" there
+        services = tuple(service.replace("/", "_") for service in destination.services)
+        return msgspec.structs.replace(destination, services=services)
     return destination
+
+
+def takers(send_to: tuple[Destination, ...], service: str) -> tuple[Destination, ...]:
+    """Return those of *send_to* that a record of *service* goes to: the very tuple, where that is all of them."""
+    taking = tuple(each for each in send_to if not each.services or service in each.services)
+    return send_to if len(taking) == len(send_to) else taking
+
+
+def _refuse_secrets(destination: Destination) -> None:
+    # Words such as a dialect hold none, and loading the scrubber takes as long as the rest of a set-up.
+    texts = {name: text for name, text in destination.options.items() if isinstance(text, str) and " " in text}
+    if not texts:
+        return
+    from footfall.scrub import holds_secret  # noqa: PLC0415
+
+    for name, text in texts.items():
+        if holds_secret(text):
+            msg = (
+                f"{destination.wire}: option {name!r} holds what looks like a secret, and options are kept on disk;"
+                " use credentials='env:NAME' or 'file:/path' instead"
+            )
+            raise ConfigurationError(msg)
 
 
 def is_loopback(host: str) -> bool:

@@ -13,8 +13,8 @@ from typing import Any, Final
 # Their module switches type checking off for itself, so the base class is untyped.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from footfall import api, declarative, runtime
-from footfall.errors import ConfigurationError, FootfallError, guard, trouble
+from footfall import api, declarative, installed, runtime
+from footfall.errors import FootfallError, guard, trouble
 from footfall.export.exporter import Door, UsageSpanExporter
 from footfall.export.records import as_record
 from footfall.usage import Usage
@@ -23,7 +23,7 @@ NAME: Final = "footfall"
 """In every entry point group of OpenTelemetry."""
 
 PROVIDERS: Final = ("tracer_provider", "logger_provider")
-OPTIONS: Final = frozenset({"project", "version", "registry", "send_to", "extra", "consent", "ci"})
+OPTIONS: Final = frozenset({"project", "version", "registry", "send_to", "extra", "consent", "ci", "user_name"})
 
 
 class FootfallInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # see the import
@@ -70,8 +70,7 @@ class FootfallInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # see the i
             elif kwargs:
                 _given(kwargs, providers)
             else:
-                _discovered(providers)
-                _configured(providers)
+                installed.instrument(providers)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         del kwargs
@@ -109,34 +108,6 @@ def _given(options: dict[str, Any], providers: Mapping[str, Any]) -> None:
         api.instrument(**{name: options[name] for name in options.keys() & OPTIONS}, **providers)
     except (FootfallError, OSError) as error:
         trouble.note("instrument", "footfall: %s", error)
-
-
-def _discovered(providers: Mapping[str, Any]) -> None:
-    from footfall.registry.entry_points import discover  # noqa: PLC0415
-    from footfall.wire.load import NAMES  # noqa: PLC0415
-
-    here = runtime.current()
-    for registry in discover(wires=NAMES):
-        for warning in registry.warnings:
-            trouble.note("registry", "footfall: %s", warning)
-        with guard("instrument"):
-            here.instrument(registry, **providers)
-
-
-def _configured(providers: Mapping[str, Any]) -> None:
-    here = runtime.current()
-    path = here.settings.config
-    if not path:
-        return
-    from footfall.registry.yaml import load_config_file  # noqa: PLC0415
-    from footfall.wire.load import NAMES  # noqa: PLC0415
-
-    try:
-        registry = load_config_file(path, wires=NAMES)
-    except (ConfigurationError, OSError) as error:
-        trouble.note("instrument", "footfall: FOOTFALL_CONFIG is not used: %s", error)
-        return
-    here.instrument(registry, **providers)
 
 
 def _record(usage: Usage) -> bool:

@@ -34,9 +34,10 @@ from footfall.journal.writer import Identity, Journal
 from footfall.ledger import Ledger
 from footfall.places import Places, config_directory, find, process_start
 from footfall.registry.model import Registry, merge
-from footfall.resource import ci, session
+from footfall.resource import ci, kernels, session
 from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
+from footfall.resource.login import login_name
 from footfall.settings import Mode, Settings
 from footfall.usage import Kind, Usage
 from footfall.version import VERSION
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.trace import TracerProvider
 
+    from footfall.instrumentation.namespace import Names
     from footfall.journal.lines import AnyRecord
 
 
@@ -61,9 +63,7 @@ class Instrumented(msgspec.Struct, kw_only=True, eq=False):
     instrumentor: Instrumentor
     packages: frozenset[str] = frozenset()
     announced: bool = False
-    subjects: dict[tuple[str, bool, str, str], Subject] = msgspec.field(
-        default_factory=dict[tuple[str, bool, str, str], Subject]
-    )
+    subjects: dict[tuple[object, ...], Subject] = msgspec.field(default_factory=dict[tuple[object, ...], Subject])
 
 
 class Runtime:
@@ -89,6 +89,7 @@ class Runtime:
         self._unclaimed: weakref.WeakSet[Run] = weakref.WeakSet()
         self._plain_runs: list[Run] = []
         self.decorated = Decorated(self)
+        self.names: Names | None = None
         self.journal = Journal(
             self._journal_directory,
             identity=self._identity,
@@ -143,10 +144,12 @@ class Runtime:
                 version=registry.version,
                 find_version=functools.partial(self._installed_version, registry.project, names),
                 send_to=registry.send_to,
-                extra=registry.extra,
+                extra=registry.extra_of_uses(lambda: login_name(self.environ)),
                 host=host,
             )
-            instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=self.settings.rate_per_second)
+            instrumentor = Instrumentor(
+                state, self.recorder, default_rate_per_second=self.settings.rate_per_second, names=self.names
+            )
             self.projects[registry.project] = Instrumented(
                 registry=registry,
                 decision=decision,
@@ -176,6 +179,25 @@ class Runtime:
             return next(iter(self.projects.values()))
         found = [known for name, known in self.projects.items() if is_of(package, name, known.packages)]
         return found[0] if len(found) == 1 else None
+
+    def look_for_names(self, *, wanted: bool = True) -> Names | None:
+        """Look for the bare names of all projects, present and later, or undo it; return who looks: a notebook does."""
+        from footfall.instrumentation.namespace import Names  # noqa: PLC0415  most processes are no notebook
+
+        with self.lock:
+            if (self.names is not None) is not wanted:
+                self.names = Names() if wanted else None
+                for known in self.projects.values():
+                    known.instrumentor.look_with(self.names)
+            return self.names
+
+    def continue_session(self, kernel: str) -> None:
+        """Be the session that comes after the last one of this notebook kernel, named by its connection file."""
+        places = self.find_places() if self.projects else None
+        if places is not None:
+            previous = kernels.follow(places.state, kernel, self.session.id)
+            if previous:
+                self.session = msgspec.structs.replace(self.session, previous_id=previous)
 
     # -- runs and events --------------------------------------------------------------------------------------------
 
@@ -224,6 +246,7 @@ class Runtime:
             start=usage.kind in {Kind.START, Kind.END},  # an end by this door may be that of a start by it
             version=usage.project_version,
             service=usage.service,
+            parameters=usage.parameters,
             is_function=usage.kind is not Kind.EVENT,
         )
         number = self.recorder.number(subject)
@@ -237,11 +260,12 @@ class Runtime:
         start: bool,
         version: str = "",
         service: str = "",
+        parameters: tuple[str, ...] = (),
         is_function: bool = False,
     ) -> Subject:
         """Return what records of that name are about: the same object each time."""
         with self.lock:
-            key = (name, start, version, service)
+            key = (name, start, version, service, parameters)
             subject = known.subjects.get(key)
             if subject is None:
                 state = known.state
@@ -251,6 +275,7 @@ class Runtime:
                     "project": state,
                     "name": name,
                     "service": service,
+                    "parameters": parameters,
                     "start": start,
                     "is_function": is_function,
                 }
@@ -318,6 +343,8 @@ class Runtime:
         self.session = session.after_fork(self.session)
         self.journal.after_fork()
         self.recorder.after_fork()
+        if self.names is not None:
+            self.names.after_fork()
         self.background.after_fork()
         self._plain_runs = []
         self.disclosure.after_fork()

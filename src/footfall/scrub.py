@@ -35,6 +35,9 @@ _MARGIN_CHARS: Final = 1024
 FAILED: Final = "<redacted:failed>"
 """Stands for a value that could not be scrubbed: it is dropped, never passed on."""
 
+REDACTED_KEY: Final = "<redacted:key>"
+"""Stands for the value of a key or parameter whose name says that it is a secret."""
+
 TRUNCATED: Final = "<truncated>"
 
 _SECRET_WORDS: Final = frozenset(
@@ -76,6 +79,14 @@ def is_sensitive_key(name: str) -> bool:
         return True
     joined = "".join(words)
     return joined in _SECRET_WORDS or any(part in joined for part in _SECRET_PARTS)
+
+
+def holds_secret(text: str) -> bool:
+    """Whether *text* holds something that looks like a credential: a token, a key, a password after its name."""
+    return _SECRET_MARK.search(scrub_text(text)) is not None
+
+
+_SECRET_MARK: Final = re.compile(r"<redacted:(?:credentials|jwt|key|secret|token)>")
 
 
 def _mark(kind: str) -> str:
@@ -255,7 +266,7 @@ class _Walker:
         if cls is bool or value is None:
             return value
         if cls is int:
-            return value if -(2**63) <= value < 2**63 else "<int>"
+            return value if -(2**63) <= value < 2**64 else "<int>"
         if cls is float:
             return value if isfinite(value) else _NOT_FINITE.get(str(value), "NaN")
         if cls is dict or cls is list or cls is tuple or cls is set or cls is frozenset:
@@ -282,7 +293,7 @@ class _Walker:
             self._items -= 1
             name = self._key(key)
             if self._clean is not None and type(key) is str and is_sensitive_key(key[:MAX_CHARS]):
-                result[name] = _mark("key")
+                result[name] = REDACTED_KEY
             else:
                 result[name] = self.walk(item, depth)
         return result

@@ -72,7 +72,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         parameters: Those of `arguments` that are not passed by their name alone, as a signature marks them: ``*names``
             and ``**query`` stand for several arguments, ``/key`` for one that is passed by position.
         extra: Further fields from the registry or the caller. A key ``<wire>.<field>`` is meant for that wire alone and
-            replaces the field it would otherwise derive; None there means "leave it out".
+            replaces the field it would otherwise derive; None there means "leave it out", but for ``access``, whose
+            fields may be null.
         drop: Fields that the registry takes out again.
         resource: Where it ran, under OpenTelemetry's names.
         session_id: UUID of the run of the process.

@@ -10,9 +10,9 @@ import pytest
 from clihelp import footfall, registered
 
 from footfall import attributes
-from footfall.cli.fields import FORM_MEANINGS
-from footfall.cli.readers import ROWS, readers
-from footfall.registry.model import FORMS
+from footfall.cli.fields import FORM_MEANINGS, _extra
+from footfall.cli.readers import EXTRA, ROWS, readers
+from footfall.registry.model import FORMS, Entry, Registry
 from footfall.usage import Usage
 from footfall.wire.base import Request
 from footfall.wire.load import OURS, sample
@@ -25,6 +25,7 @@ REGISTRY = """
       - migas: https://migas.example.org
         credentials: env:MIGAS_HEADERS
       - otlp: https://collector.example.org
+        services: core
     registry:
       core:
         - lib.core:plain
@@ -95,7 +96,8 @@ def test_a_project_adds_its_arguments_fields_servers_and_functions(tmp_path: Pat
     assert (by_name.returncode, by_name.stderr, by_name.stdout) == (0, "", by_file.stdout)
     rows = [" ".join(line.split()) for line in by_name.stdout.splitlines()]
     assert "What can leave the machine for owner/library" in rows
-    assert "https://migas.example.org migas env:MIGAS_HEADERS" in rows
+    assert "https://migas.example.org migas all env:MIGAS_HEADERS" in rows
+    assert "https://collector.example.org otlp core none" in rows
     assert "lib.core:search core limit int: a whole number otlp" in rows
     assert any(row.startswith("lib.core:search core method choice (exact, fuzzy): the value") for row in rows)
     assert 'site "nci" every use otlp' in rows
@@ -103,6 +105,34 @@ def test_a_project_adds_its_arguments_fields_servers_and_functions(tmp_path: Pat
     assert 'area "search" lib.core:search otlp' in rows
     assert "lib.core:search footfall.items" in rows
     assert "lib.core:plain core" in rows
+
+
+def test_the_login_name_is_announced_in_plain_words(tmp_path: Path) -> None:
+    """Whoever asks what leaves must not have to know what a key means."""
+    said = footfall("fields", "owner/library", **registered(tmp_path, REGISTRY + "    user_name: true"))
+    assert any(
+        " ".join(line.split()).startswith("name login name of the user every use") for line in said.stdout.splitlines()
+    )
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"),
+    [
+        (Registry("o/n"), [("name", "random id of the installation, no login name", "every use", "access")]),
+        (Registry("o/n", user_name=True), [("name", "login name of the user", "every use", "access")]),
+        (
+            Registry("o/n", user_name=True, extra={"access.name": "someone"}),
+            [("access.name", '"someone"', "every use", "access")],
+        ),
+        (
+            Registry("o/n", entries=(Entry("m", "f", extra={"access.endpoint": "a_b"}),)),
+            [("name", "random id of the installation, no login name", "every use", "access")],
+        ),
+    ],
+)
+def test_who_it_was_is_said_for_servers_that_are_told(registry: Registry, said: list[tuple[str, ...]]) -> None:
+    """Login name, random id, or what the project gives; the path of a server is no field."""
+    assert list(_extra(registry, [_Reads("access")], {EXTRA: ()})) == said  # type: ignore[list-item]
 
 
 def test_only_what_the_projects_own_servers_read_is_listed(tmp_path: Path) -> None:
@@ -132,7 +162,7 @@ def test_json_is_for_programs(tmp_path: Path) -> None:
     """The same as plain data under stable names."""
     variables = registered(tmp_path, REGISTRY)
     found = json.loads(footfall("fields", "owner/library", "--format", "json", **variables).stdout)
-    assert set(found) == {"fields", "project", "consent", "ci", "send_to", "extra", "functions"}
+    assert set(found) == {"fields", "project", "consent", "ci", "user_name", "send_to", "extra", "functions"}
     assert found["functions"][1] == {
         "name": "lib.core:search",
         "service": "core",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from typing import Any
 
-from clihelp import delivering, footfall, record
+from clihelp import delivering, environ, footfall, record
 
 from footfall.testing.sink import Received, Sink
 from footfall.usage import Kind, Usage
@@ -70,6 +72,37 @@ def _compare(each: dict[str, Any], received: Received, url: str) -> None:
     else:
         events = json.loads(each["body"])["resourceLogs"][0]["scopeLogs"][0]["logRecords"]
         assert [event["spanId"] for event in events] == [record["span_id"] for record in received.records]
+
+
+CALLS = """
+import sys, footfall
+headers = {"X-Site": "nci", "Accept": "application/json; version=2"}
+footfall.instrument("owner/tool", send_to=[footfall.Access(sys.argv[1] + "//a//api/", headers=headers)])
+
+@footfall.register("intake_catalog", capture={"query": "json"})
+def search(**query): ...
+
+search(variable="tas", étape=["a\\nb"])
+"""
+
+
+def test_call_records_are_shown_as_they_arrive(footfall_sink: Sink) -> None:
+    """Wire `access`: address joined, every header with the destination's own, the body as readable text."""
+    footfall_sink.set_mode("refuse")
+    variables = {"FOOTFALL_EXIT_BUDGET_SECONDS": "0", "FOOTFALL_DELIVERY_INTERVAL_SECONDS": "600"}
+    subprocess.run([sys.executable, "-c", CALLS, footfall_sink.url], env=environ(variables), check=True, timeout=60)
+    said = footfall("show")
+    footfall_sink.set_mode("ok")
+    assert footfall("send").returncode == 0
+    (received,) = footfall_sink.requests()
+    (shown,) = _shown(said.stdout)
+    assert (shown["method"], shown["url"]) == ("POST", footfall_sink.url + "/a/api/intake/catalog/")
+    assert shown["url"] == footfall_sink.url + received.path
+    assert shown["headers"] == {name: value for name, value in received.headers.items() if name != "host"}
+    assert (shown["headers"]["x-site"], shown["headers"]["accept"]) == ("nci", "application/json; version=2")
+    assert shown["body"] == received.body
+    assert '"variable":"tas"' in shown["body"]
+    assert '"étape":["a\\nb"]' in shown["body"]
 
 
 def test_credentials_are_named_and_not_shown() -> None:

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.courier.credentials import Headers, Secret, headers, resolve
+from footfall.courier import credentials
+from footfall.courier.credentials import Headers, Secret, headers, hold, missing, resolve
 from footfall.errors import ConfigurationError, UnsafeFileError
 
 CANARY = "canary-7f3a"
@@ -135,3 +136,34 @@ def test_headers_are_clean_or_refused(text):
         assert name.isascii()
         assert not set(value) & set("\r\n\x00")
         value.encode("latin-1")
+
+
+def test_held_by_this_process():
+    """The reference tells nothing of the text, and is the same in the program's next run."""
+    reference = hold(f"Authorization: Bearer {CANARY}", "test server")
+    assert reference == "memory:944593b051bdb9cc2e3bfa928e3a96b6"
+    assert dict(headers(resolve(reference, {}))) == {"Authorization": f"Bearer {CANARY}"}
+    assert hold("Authorization: Bearer other", "test server") == reference
+    assert dict(headers(resolve(reference, {}))) == {"Authorization": "Bearer other"}
+    assert hold("Authorization: Bearer other", "second server") != reference
+    assert resolve("memory:" + "0" * 32, {}) is None
+    assert "held by the program" in missing(reference)
+    assert CANARY not in repr(credentials.__dict__)
+
+
+@pytest.mark.parametrize(("text", "label"), [(CANARY, "server"), (f"A: b\n{CANARY}", "server"), (f"A: {CANARY}", "")])
+def test_what_cannot_be_sent_is_not_held(text, label):
+    """At the call, where somebody can mend it; without the text, also in tracebacks that show local variables."""
+    with pytest.raises(ConfigurationError) as caught:
+        hold(text, label)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert CANARY not in shown.partition("in hold")[2]
+
+
+def test_a_fork_child_holds_what_its_parent_held():
+    """It delivers for itself."""
+    reference = hold(f"Authorization: Bearer {CANARY}", "fork")
+    pid = os.fork()
+    if not pid:
+        os._exit(0 if resolve(reference, {}) else 3)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0

@@ -120,6 +120,31 @@ def test_starts_counts_and_events_come_back_equal(
     assert from_log(told(usage)) == usage
 
 
+@pytest.mark.parametrize("kind", [Kind.START, Kind.END])
+def test_how_arguments_are_passed_comes_back(kind: Kind) -> None:
+    """Positional and keyword arguments are told apart on both ways; without captured ones nothing is said."""
+    usage = Usage(
+        **COMMON,
+        kind=kind,
+        name="lib.core:Catalog.__getitem__",
+        outcome=Outcome.OK if kind is Kind.END else None,
+        arguments={"key": "tas", "names": ["a", "b"], "query": "{}"},
+        parameters=("/key", "*names", "**query"),
+    )
+    back = from_span(told_as_span(usage)) if kind is Kind.END else from_log(told(usage))
+    assert back == usage
+
+
+@pytest.mark.parametrize(("said", "found"), [(None, ()), (7, ()), ("/key", ()), (["/key", 7], ("/key",))])
+def test_what_others_say_of_arguments_is_taken_as_far_as_it_is_names(said: Any, found: tuple[str, ...]) -> None:
+    """Spans of our scope may come from other languages' footfalls, or from anybody."""
+    record = told(EVENT)
+    record.log_record.attributes = {**dict(record.log_record.attributes or {}), attributes.PARAMETERS: said}
+    usage = from_log(record)
+    assert usage is not None
+    assert usage.parameters == found
+
+
 @given(outcome=st.sampled_from(Outcome), extra=fields, arguments=fields, count=st.integers(1, 99), data=st.data())
 def test_ends_come_back_equal(
     outcome: Outcome, extra: dict[str, Any], arguments: dict[str, Any], count: int, data: st.DataObject

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from footfall.facade.access import pipeline as access_pipeline
+from footfall.facade.access.registry import TelemetryRegister
+from footfall.facade.access.state import state
 from footfall.facade.migas import config, pipeline, tracker
 from footfall.testing.sink.client import Sink
 from tests.process.harness import Observation
@@ -46,3 +49,7 @@ def _forget() -> None:
     pipeline._ours.clear()
     tracker._whole.clear()
     tracker._waiting.clear()
+    TelemetryRegister.forget()
+    access_pipeline._ours.clear()
+    access_pipeline._destinations.clear()
+    state.forget()

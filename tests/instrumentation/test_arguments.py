@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from footfall.errors import RegistryError, trouble
-from footfall.instrumentation.arguments import compile_capture
+from footfall.instrumentation.arguments import compile_capture, passed
 from footfall.registry.model import Capture
 
 
@@ -54,6 +54,45 @@ def test_each_kind_of_parameter_is_found_where_the_caller_put_it():
     }
     assert captured(_function, forms, 1, a=2, key="q") == {"first": 1, "a": 2, "b": 2, "rest": 0, "key": "q", "more": 0}
     assert captured(_function, {"x": "int", "y": "int"}, 1, x=7) == {"x": 7}
+
+
+def marked(target, forms, name=""):
+    """Return how the captured parameters are passed."""
+    return passed(target, tuple(Capture(parameter, form) for parameter, form in forms.items()), name=name)
+
+
+def test_parameters_that_are_not_passed_by_name_alone_are_marked():
+    """In the order of the signature, whatever the registry's; the usual ones go by name."""
+    forms = {"more": "json", "key": "text", "rest": "json", "b": "int", "first": "int", "a": "int"}
+    assert marked(_function, forms) == ("/first", "*rest", "**more")
+    assert list(captured(_function, forms, 1, 2, 3, 4, x=1)) == ["first", "a", "b", "rest", "key", "more"]
+    assert marked(_function, {"x": "int", "a": "int"}) == ()
+    assert marked(_function, {}) == ()
+
+
+def test_several_arguments_that_become_one_value_are_told_by_name():
+    """The number of them is no list of arguments."""
+    assert marked(_function, {"rest": "len", "more": "len"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "marks"),
+    [
+        ("__getitem__", ("/key", "*rest")),
+        ("__contains__", ("/key", "*rest")),
+        ("__add__", ("/key", "*rest")),
+        ("__call__", ("*rest",)),
+        ("__init__", ("*rest",)),
+        ("__new__", ("*rest",)),
+        ("get", ("*rest",)),
+    ],
+)
+def test_syntax_passes_by_position(name, marks):
+    """`catalog[key]` has no place for a name; what only takes a name keeps it."""
+
+    def method(key, *rest, option=1): ...
+
+    assert marked(method, {"key": "text", "rest": "json", "option": "int"}, name) == marks
 
 
 def test_self_is_not_counted():

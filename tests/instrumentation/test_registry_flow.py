@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,13 +93,13 @@ def test_a_bare_name_is_looked_for_in_its_candidates(observation: Observation):
 
 
 def test_a_bare_name_that_no_candidate_has_cannot_be(observation: Observation):
-    """Once all of them have been looked at, and at once where there is none."""
+    """Once all of them have been looked at; one without candidates waits for a notebook."""
     modules = tuple(observation.module("x = 1").__name__ for _ in range(2))
     observation.instrumentor.instrument([
         Entry(module="", qualname="C.m", candidates=modules),
         Entry(module="", qualname="C.m"),
     ])  # fmt: skip
-    assert [each.state for each in observation.instrumentor.watched] == ["cannot", "cannot"]
+    assert [each.state for each in observation.instrumentor.watched] == ["cannot", "waiting"]
     assert "where:" in observation.instrumentor.watched[1].reason
 
 
@@ -195,3 +196,41 @@ def test_configuration_errors_are_raised_where_they_are_made():
     with pytest.raises(ConfigurationError, match=r"choose from|did you mean"):
         footfall.instrument("demo/lib", registry={"registri": []})
     assert runtime.current().projects == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "registry", "told"),
+    [
+        ({}, {}, None),
+        ({"user_name": True}, {}, "ada"),
+        ({}, {"user_name": True}, "ada"),
+        ({"user_name": False}, {"user_name": True}, "ada"),
+        ({"user_name": True}, {"extra": {"access.name": "someone"}}, "someone"),
+        ({"user_name": True}, {"extra": {"name": "someone"}}, None),
+    ],
+)
+def test_the_login_name_goes_along_where_the_project_says_so(
+    observation: Observation, monkeypatch: pytest.MonkeyPatch, given: Any, registry: Any, told: str | None
+):
+    """Taken when the project is instrumented, told to the format that has a place for it; a name of its own stays."""
+    monkeypatch.setenv("LOGNAME", "ada")
+    module = observation.module("def f(): pass")
+    footfall.instrument("demo/lib", registry={**registry, "registry": [f"{module.__name__}:f"]}, **given)
+    module.f()
+    (usage,) = recorded()
+    assert usage.extra.get("access.name") == told
+    assert usage.extra_for("access").get("name") == (told or registry.get("extra", {}).get("name"))
+    assert "ada" not in str(usage.extra_for("otlp"))
+
+
+def test_an_original_file_of_access_nri_is_a_registry(observation: Observation, tmp_path: Path):
+    """Unchanged, as a path or a mapping; its project is the caller's."""
+    path = tmp_path / "config.yaml"
+    path.write_text("intake:\n  catalog:\n    - esm_datastore.search\n")
+    for project, registry in (("demo/path", path), ("demo/mapping", {"intake": {"catalog": ["esm_datastore.search"]}})):
+        footfall.instrument(project, registry=registry)
+        (watched,) = runtime.current().projects[project].instrumentor.watched
+        assert (watched.entry.name, watched.entry.service) == ("esm_datastore.search", "intake_catalog")
+        assert watched.subject.outermost
+    with pytest.raises(ConfigurationError, match="names no project"):
+        footfall.instrument(registry=path)

@@ -722,3 +722,28 @@ def test_a_provider_or_clock_of_the_host_may_fail(
     assert lib.f(1) == 3
     one(observation, "f")
     assert {type(error) for _, error in hidden_errors} == {ZeroDivisionError}
+
+
+def test_a_use_says_how_its_arguments_were_passed(observation: Observation) -> None:
+    """From the wrapper through the journal: a subscript by position, and any keywords."""
+    module = observation.module(
+        """
+        class Catalog:
+            def __getitem__(self, key): return key
+            def search(self, require_all=False, /, **query): return query
+            def unique(self): return 1
+        """
+    )
+    captures = (Capture("require_all", "bool"), Capture("query", "json"))
+    observation.wrapped(module, "Catalog.__getitem__", capture=(Capture("key", "text"),))
+    observation.wrapped(module, "Catalog.search", capture=captures)
+    observation.wrapped(module, "Catalog.unique")
+    catalog = module.Catalog()
+    assert catalog["tas"] == "tas"
+    assert catalog.search(True, variable=["tas", "pr"])
+    assert catalog.unique() == 1
+    assert [(dict(each.arguments), each.parameters) for each in observation.usages()] == [
+        ({"key": "tas"}, ("/key",)),
+        ({"require_all": True, "query": {"variable": ["tas", "pr"]}}, ("/require_all", "**query")),
+        ({}, ()),
+    ]

@@ -49,6 +49,19 @@ def journal_bytes() -> bytes:
 WHOLE = journal_bytes()
 
 
+def test_how_arguments_are_passed_is_in_the_definition_and_older_journals_say_nothing(tmp_path: Path):
+    """Static for a function, so not in each line; a journal written before reads as "all by name"."""
+    for parameters in ((), ("/key",)):
+        path = tmp_path / f"{len(parameters)}.jsonl"
+        define_line = lines.encode(lines.FunctionLine(n=1, project=1, name="lib:f", parameters=parameters))
+        assert (b"parameters" in define_line) is bool(parameters)
+        head = lines.Opened(process="p", pid=1, time_ns=1), lines.ProjectLine(n=1, project="demo/lib")
+        end = lines.encode(lines.End(function=1, time_ns=10, ids="1" * 48))
+        path.write_bytes(b"".join(map(lines.encode, head)) + define_line + end)
+        (usage,) = usages(JournalReader(path).read().observed)
+        assert usage.parameters == parameters
+
+
 def usages(found: list[reader.Observed]) -> list[Usage]:
     """Return the records without their destinations."""
     return [record.usage for record in found]

@@ -141,22 +141,72 @@ class OutboxModel(RuleBasedStateMachine):
         free = sum(not kept.lease for kept in self.kept.values())
         assert self.outbox.size_bytes() <= MAX_BYTES or not free
 
-    @rule(index=st.integers(0, 1), limit=st.integers(1, 6))
-    def lease(self, index, limit) -> None:
-        """What is due and blocked by nothing, the longest due first."""
+    @rule(index=st.integers(0, 1), limit=st.integers(1, 6), followers=st.booleans())
+    def lease(self, index, limit, followers) -> None:
+        """What is due and blocked by nothing, the longest due first; perhaps with what waits behind it, in order."""
         row = self.rows[index]
-        got = self.outbox.lease(row, now_ns=self.clock.now_ns(), ttl_seconds=TTL_SECONDS, limit=limit)
+        got = self.outbox.lease(
+            row, now_ns=self.clock.now_ns(), ttl_seconds=TTL_SECONDS, limit=limit, followers=followers
+        )
+        if self.paused[row] > self.now:
+            assert got == []
+            return
         can = self.can_be_leased(row)
-        assert len(got) == (0 if self.paused[row] > self.now else min(limit, len(can)))
-        times = [can[item.request.idempotency_key].due for item in got]
-        assert times == sorted(kept.due for kept in can.values())[: len(got)], "the longest due goes first"
+        chosen = sorted(can, key=lambda key: (can[key].due, can[key].place))[:limit]
+        if followers:
+            chosen = sorted(chosen + self.behind(row, chosen, limit), key=lambda key: self.kept[row, key].place)
+        expected = []
+        for key in chosen:
+            kept = self.kept[row, key]
+            if kept.lease and not set(self.before(row, kept)) <= set(expected):
+                # A lease of several in order has lapsed: who is not the first of them waits again.
+                kept.lease, kept.in_doubt, kept.blocked = "", True, True
+            else:
+                expected.append(key)
+        assert [item.request.idempotency_key for item in got] == expected
         for item in got:
-            kept = can[item.request.idempotency_key]
+            kept = self.kept[row, item.request.idempotency_key]
             assert item.request == kept.request
             kept.in_doubt = kept.in_doubt or bool(kept.lease)
             assert (item.attempts, item.in_doubt) == (kept.attempts, kept.in_doubt)
             kept.lease, kept.due, kept.attempts = item.lease, self.now + TTL_SECONDS, kept.attempts + 1
+            kept.blocked = False
         self.held += got
+
+    def before(self, row: int, kept: Kept) -> list[str]:
+        """Return what stands before *kept* in its order."""
+        order = kept.request.order_key
+        return [
+            key
+            for (owner, key), other in self.kept.items()
+            if owner == row and order and other.request.order_key == order and other.place < kept.place
+        ]
+
+    def behind(self, row: int, chosen: list[str], limit: int) -> list[str]:
+        """Return what comes along with *chosen*: of each order key a fair share of those that wait, without a gap."""
+        last: dict[str, Kept] = {}
+        for key in sorted(chosen, key=lambda key: self.kept[row, key].place):
+            kept = self.kept[row, key]
+            if kept.request.order_key:
+                last[kept.request.order_key] = kept
+        found: list[str] = []
+        for order, head in last.items():
+            share = -((len(chosen) - limit) // len(last))
+            chain = sorted(
+                (other.place, key, other)
+                for (owner, key), other in self.kept.items()
+                if owner == row and other.request.order_key == order and other.place > head.place
+            )
+            for _, key, other in chain[:share]:
+                if not other.blocked or len(chosen) + len(found) >= limit:
+                    break
+                found.append(key)
+        return found
+
+    def give_back(self, row: int, kept: Kept, due: float) -> None:
+        """Not leased any more: due at that time, unless another one stands before it."""
+        kept.lease, kept.blocked = "", bool(self.before(row, kept))
+        kept.due = self.now if kept.blocked else due
 
     def can_be_leased(self, row: int) -> dict[str, Kept]:
         """Return what is due and waits for nothing before it."""
@@ -205,9 +255,11 @@ class OutboxModel(RuleBasedStateMachine):
         if not good:
             return
         if word == "halt":
-            kept.lease, kept.due, kept.attempts = "", self.now, kept.attempts - 1
+            self.give_back(row, kept, self.now)
+            kept.attempts -= 1
         elif word == "retry" or (word == "retry twice" and kept.attempts < 2):
-            kept.lease, kept.due, kept.in_doubt = "", self.now + min(wait or 0.0, DAY), False
+            self.give_back(row, kept, self.now + min(wait or 0.0, DAY))
+            kept.in_doubt = False
         elif word == "split" and replacements:
             self.gone(row, request.idempotency_key)
             for number, part in enumerate(replacements):
@@ -247,7 +299,8 @@ class OutboxModel(RuleBasedStateMachine):
         good = kept is not None and kept.lease == leased.lease
         assert self.outbox.release(leased) == good
         if good:
-            kept.lease, kept.due, kept.attempts = "", self.now, kept.attempts - 1
+            self.give_back(leased.destination, kept, self.now)
+            kept.attempts -= 1
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 31.0, 3600.0, DAY, 2 * DAY]))
     def time_passes(self, seconds) -> None:
@@ -302,9 +355,10 @@ class OutboxModel(RuleBasedStateMachine):
         self.outbox.close()
         self.open()
         self.held.clear()
-        for kept in self.kept.values():
+        for (row, _), kept in self.kept.items():
             if kept.lease:
-                kept.lease, kept.due, kept.in_doubt = "", self.now, True
+                self.give_back(row, kept, self.now)
+                kept.in_doubt = True
 
     # -- what always holds
 

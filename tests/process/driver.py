@@ -22,7 +22,7 @@ ENTRY = {"function": "tests.process.observed:work", "capture": {"number": "int"}
 
 
 def instrument(sink: str) -> None:
-    send_to = [footfall.Otlp(sink), footfall.Migas(sink)]
+    send_to = [footfall.Otlp(sink), footfall.Migas(sink), footfall.Access(sink + "/api")]
     footfall.instrument("tests/observed", version="1.0", registry={"registry": {"calls": [ENTRY]}}, send_to=send_to)
 
 

@@ -94,6 +94,9 @@ class Observation:
     def crumbs(self) -> list[dict[str, Any]]:
         return [crumb for received in self.accepted("/api/breadcrumb") for crumb in received.records]
 
+    def call_records(self) -> list[dict[str, Any]]:
+        return [record["fields"] for received in self.accepted("/api/calls/") for record in received.records]
+
     def accepted(self, path: str) -> list[Any]:
         return [received for received in self.sink.requests() if received.accepted and received.path.startswith(path)]
 
@@ -115,6 +118,8 @@ class Observation:
         crumbs = len({received.key for received in self.accepted("/api/breadcrumb")})
         spans = len({(span["trace_id"], span["span_id"]) for span in self.spans()})
         assert crumbs >= spans, "each use is a breadcrumb too"
+        recorded = {record["kwargs"]["number"] for record in self.call_records()}
+        assert recorded >= set(confirmed), "each use is a call record too"
 
     def assert_duplicates(self, doubtful_requests: int) -> None:
         bodies: dict[str, set[str]] = {}

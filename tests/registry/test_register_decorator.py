@@ -40,6 +40,7 @@ def test_the_wrapper_gets_the_whole_entry(wrapped):
         extra={"fs": "lustre"},
         drop=["name"],
         start=True,
+        outermost=True,
         rate=2,
     )(_some_function)
     entry = Entry(
@@ -50,12 +51,25 @@ def test_the_wrapper_gets_the_whole_entry(wrapped):
         {"fs": "lustre"},
         ("name",),
         start=True,
+        outermost=True,
         rate=2,
         source="decorator",
         line=_some_function.__code__.co_firstlineno,
     )
     assert result == ("wrapped", _some_function)
     assert wrapped == [(_some_function, entry, "o/n")]
+
+
+def test_an_endpoint_in_one_piece_keeps_its_parts(wrapped):
+    """A word without a slash is the name of a service, whose endpoint is made of it."""
+    for service in ("intake/esm_store", "intake/catalog", "intake_catalog", ""):
+        register(service)(_some_function)
+    assert [(entry.service, entry.extra) for _, entry, _ in wrapped] == [
+        ("intake_esm_store", {"access.endpoint": "intake/esm_store"}),
+        ("intake_catalog", {}),
+        ("intake_catalog", {}),
+        ("", {}),
+    ]
 
 
 def test_methods_classes_and_callables_have_names_too(wrapped):

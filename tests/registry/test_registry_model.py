@@ -19,6 +19,13 @@ MIGAS = Destination(wire="migas", endpoint="https://migas.example.org")
 OTLP = Destination(wire="otlp", endpoint="https://otlp.example.org")
 
 
+def test_the_wish_for_the_login_name_stays_when_registries_are_merged():
+    """Whoever shows the fields must show it, whatever the order."""
+    for first, second in ((True, False), (False, True)):
+        assert merge(Registry("o/n", user_name=first), Registry("o/n", user_name=second)).user_name
+    assert not merge(Registry("o/n"), Registry("o/n")).user_name
+
+
 def test_an_entry_is_named_as_it_is_imported():
     """Module, colon, qualname; a bare name stands alone until its module is known."""
     assert Entry("intake_esm.core", "esm_datastore.search").name == "intake_esm.core:esm_datastore.search"

@@ -1,9 +1,13 @@
 """`footfall.yaml`: what it means, and how each mistake is told."""
 
 import contextlib
+import importlib.metadata
 import os
+import pathlib
+import sys
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +15,7 @@ from footfall.destination import Destination
 from footfall.errors import ConfigurationError, RegistryError
 from footfall.registry import nodes
 from footfall.registry.model import Capture, Entry, Registry
-from footfall.registry.reading import FILE_KEYS
+from footfall.registry.reading import ENTRY_KEYS, FILE_KEYS
 from footfall.registry.yaml import load_access_file, load_access_text, load_file, load_mapping, load_text
 
 FULL = """\
@@ -288,13 +292,42 @@ def test_a_credential_written_into_the_file_is_not_repeated_by_the_message():
     assert "canary" not in refused("project: o/n\nsend_to:\n  - migas: https://user:canary@x.org")
 
 
+def test_a_file_cannot_say_that_a_process_holds_its_credentials():
+    """Its reader would hold nothing, and whatever is sent there would wait for ever."""
+    message = refused(f"project: o/n\nsend_to: {{migas: 'https://x.org', credentials: 'memory:{'a' * 32}'}}")
+    assert (
+        message == "f.yaml:2: credentials in a registry must be env:NAME or file:/path; no process holds any for a file"
+    )
+
+
+def test_a_destination_may_be_for_some_services():
+    """One word or a list, written as a service or as its endpoint."""
+
+    def services(said):
+        registry = "registry: {intake: {catalog: ['a:f'], cli: ['a:g']}}"
+        found = load_text(f"project: o/n\nsend_to: {{migas: 'https://x.org', services: {said}}}\n{registry}", "f.yaml")
+        return found.send_to[0].services, found.warnings
+
+    assert services("intake_catalog") == (("intake_catalog",), ())
+    assert services("[intake/catalog, intake_cli, intake_catalog]") == (("intake_catalog", "intake_cli"), ())
+    assert services("[]") == ((), ())
+    assert services("by_decorator") == (("by_decorator",), ())
+    assert services("intake_catalogue") == (
+        ("intake_catalogue",),
+        ("f.yaml:2: 'services' names 'intake_catalogue'; did you mean 'intake_catalog'?",),
+    )
+    assert "service '../x' must be made of" in refused(
+        "project: o/n\nsend_to: {migas: 'https://x.org', services: ../x}"
+    )
+
+
 def test_unknown_keys_of_a_newer_version_are_listed_and_ignored():
     """Reading installed packages must go on; the list says what was not understood, with its line."""
     registry = load_text("project: o/n\ncolour: red\nregistry:\n  - function: m:f\n    hue: 3", "f.yaml", strict=False)
     assert [entry.name for entry in registry.entries] == ["m:f"]
     assert registry.warnings == (
         f"f.yaml:2: 'colour' is no key of the file; choose from {', '.join(sorted(FILE_KEYS))} (ignored)",
-        "f.yaml:5: 'hue' is no key of a function; choose from capture, drop, extra, function, rate, start (ignored)",
+        f"f.yaml:5: 'hue' is no key of a function; choose from {', '.join(sorted(ENTRY_KEYS))} (ignored)",
     )
 
 
@@ -517,3 +550,85 @@ def test_any_mapping_gives_a_registry_or_a_configuration_error(value):
     mapping = value if isinstance(value, dict) else {"registry": value}
     with contextlib.suppress(ConfigurationError):
         assert isinstance(load_mapping(mapping, project="o/n"), Registry)
+
+
+def of_options(text):
+    """Return `outermost` of each entry."""
+    return [(entry.qualname, entry.outermost) for entry in of_groups(text)]
+
+
+def test_outermost_holds_for_a_group_or_a_function():
+    """As the other options do."""
+    assert of_options("a:\n  outermost: true\n  functions:\n    - a:f\n    - {function: 'a:g', outermost: false}") == [
+        ("f", True),
+        ("g", False),
+    ]
+    assert of_options("a: ['a:f', {function: 'a:g', outermost: true}]") == [("f", False), ("g", True)]
+    assert "'outermost' must be true or false" in refused("project: o/n\nregistry: {a: {outermost: 1}}")
+    both = load_text("project: o/n\nregistry: [{function: 'a:f', outermost: true}, 'a:f']", "f.yaml").entries
+    assert [entry.outermost for entry in both] == [True]
+
+
+def test_an_endpoint_that_a_service_cannot_tell_is_kept():
+    """`intake_esm_store` may stand for three places; the others are made of the service's name."""
+    text = (
+        "intake: {esm_store: ['a:f'], catalog: ['a:g']}\nintake_cli: ['a:h']\na/b_c: [{function: 'a:i', extra: {k: 1}}]"
+    )
+    assert [(entry.service, dict(entry.extra)) for entry in of_groups(text)] == [
+        ("intake_esm_store", {"access.endpoint": "intake/esm_store"}),
+        ("intake_catalog", {}),
+        ("intake_cli", {"access.endpoint": "intake_cli"}),
+        ("a_b_c", {"access.endpoint": "a/b_c", "k": 1}),
+    ]
+    own = of_groups("b_c: [{function: 'a:f', extra: {access.endpoint: else/where}}]")
+    assert own[0].extra == {"access.endpoint": "else/where"}
+
+
+def original():
+    """Return the configuration of the original client, which is installed and not imported for it."""
+    return importlib.metadata.distribution("access-py-telemetry").locate_file("access_py_telemetry/config.yaml")
+
+
+def test_an_original_file_is_read_as_it_is(tmp_path):
+    """Every name that the client's users call, under its services, once each; uses inside of others are left out."""
+    path = original()
+    registry = load_file(path, project="access-nri/intake")
+    assert registry == load_access_file(path, project="access-nri/intake")
+    assert (registry.project, registry.warnings) == ("access-nri/intake", ())
+    listed = yaml.safe_load(pathlib.Path(path).read_text())
+    assert {service: {entry.name for entry in entries} for service, entries in registry.services().items()} == {
+        f"intake_{endpoint}": set(names) for endpoint, names in listed["intake"].items()
+    }
+    assert all(entry.outermost and not entry.extra for entry in registry.entries)
+    assert "access_py_telemetry" not in sys.modules
+
+
+def test_an_original_file_without_a_project_says_what_to_do():
+    """Such files do not name one."""
+    with pytest.raises(RegistryError, match="names no project; pass it to "):
+        load_file(original())
+    with pytest.raises(RegistryError, match="names no project; pass it to "):
+        load_text("payu: {run: [Experiment.run]}", "f.yaml", strict=False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "proj: o/n\nregistry: {a: ['a:f']}",  # a slip in a file of ours
+        "a: [{function: f}]",
+        "a: []",
+        "a: {}",
+        "a: f",
+        "[a, b]",
+        "a:",
+    ],
+)
+def test_what_is_no_original_file_is_not_taken_for_one(text):
+    """Else a slip would become a service."""
+    assert "ACCESS-NRI" not in refused(text)
+
+
+def test_an_original_file_may_hold_parts_with_underscores():
+    """Their endpoint is the path as it stands."""
+    (entry,) = load_text("intake: {esm_store: [Store.open]}", "f.yaml", project="o/n").entries
+    assert (entry.service, entry.extra) == ("intake_esm_store", {"access.endpoint": "intake/esm_store"})

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import footfall
-from footfall import api
+from footfall import api, destination
 from footfall.courier import credentials, lane, route
 from footfall.courier.credentials import Headers, Secret
 from footfall.courier.transport import HttpTransport
@@ -187,3 +187,18 @@ def test_no_process_is_handed_one() -> None:
     }
     assert starts.keys() == {"cli/doctor/child.py"}
     assert '[sys.executable, "-c", _PROGRAM, os.pathsep.join(sys.path)]' in starts["cli/doctor/child.py"]
+
+
+HEADER_LINES = (LINE, f"X-Site: nci\nX-Api-Key: {CANARY}", f"Cookie: a={CANARY}", f"X-Site: password={CANARY}")
+
+
+@rule(without(destination, "_refuse_secrets", lambda _: None))
+def test_no_option_of_a_destination_holds_a_secret(footfall_on: None) -> None:
+    """Options are written into journals: one with a secret is refused before that, and not repeated."""
+    for text in HEADER_LINES:
+        written = {"send_to": [{"access": "https://example.org/api", "headers": text}], "registry": {}}
+        made = Destination(wire="access", endpoint="https://example.org/api", options={"headers": text})
+        for arguments in ({"registry": written}, {"send_to": [made]}):
+            error = refused(ConfigurationError, lambda given: footfall.instrument("owner/tool", **given), arguments)
+            assert CANARY not in str(error)
+    assert not any(CANARY.encode() in content for content in everything_in(*roots()).values())

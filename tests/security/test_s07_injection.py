@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
@@ -18,7 +19,8 @@ from footfall.errors import ConfigurationError, RegistryError
 from footfall.registry import model
 from footfall.testing.sink.graphql import parse
 from footfall.usage import Kind, Outcome, Usage
-from footfall.wire import migas, migas_queries, otlp_values
+from footfall.wire import access, migas, migas_queries, otlp_values
+from footfall.wire.access import AccessWire
 from footfall.wire.migas import MigasWire
 from footfall.wire.otlp import OtlpWire
 from tests.security.rules import refused, rule, without
@@ -169,6 +171,50 @@ def test_names_reach_no_url_and_no_header() -> None:
     for name in ("a\n", "..", "%2e", "x&y=1", "a/b", "a b", "a\0", "é", ""):
         refused(RegistryError, model.check_project, f"owner/{name}")
         refused(RegistryError, model.check_project, f"{name}/project")
+
+
+@rule(
+    without(access, "quote", lambda part, safe: part),
+    without(access, "_steps_aside", lambda _: False),
+    without(access, "unquote", lambda part: part),
+)
+def test_a_service_is_a_path_below_the_base_and_no_more() -> None:
+    """The one name that becomes part of a URL: each part encoded, no step up in plain or encoded, no query (S8 too)."""
+
+    @examples()
+    @given(st.lists(texts | st.sampled_from([".", "%2E%2e", "..\\", "%252e%252e"]), min_size=1, max_size=3))
+    def each(names: list[str]) -> None:
+        one = use(service="s", extra={"access.endpoint": "/".join(names)})
+        for request in AccessWire().translate([one]):
+            assert re.fullmatch(r"(/[A-Za-z0-9._~%-]+)+/", request.path), request.path
+            parts = urlsplit("https://host/api" + request.path)
+            assert (parts.netloc, parts.query, parts.fragment) == ("host", "", "")
+            decoded = request.path
+            for _ in range(3):
+                assert ".." not in decoded
+                assert "." not in re.split(r"[/\\]", decoded)
+                decoded = unquote(decoded)
+
+    each()
+
+
+@rule(without(access, "bounded", lambda value: value))
+def test_a_call_record_is_strict_json_whatever_was_passed() -> None:
+    """It parses, holds no NaN, and says the same values."""
+
+    @examples()
+    @given(texts, st.floats() | texts)
+    def each(name: str, value: Any) -> None:
+        one = use(service="s", arguments={name: value, "object": object()}, extra={name: value})
+        try:
+            (request,) = AccessWire().translate([one])
+            body = json.loads(request.body.decode(), parse_constant=strict)
+        except (ValueError, TypeError) as error:
+            raise AssertionError(str(error)) from error
+        assert body["kwargs"]["object"] == "<object>"
+        assert set(body) >= {"name", "function", "args", "kwargs", "session_id"}
+
+    each()
 
 
 @rule(without(credentials, "headers", lambda secret: dict([secret.reveal().split(": ", 1)])))

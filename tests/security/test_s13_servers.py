@@ -127,7 +127,7 @@ def test_a_server_proves_who_it_is(tmp_path: Path) -> None:
 )
 def test_plain_http_leaves_the_machine_only_on_request() -> None:
     """`insecure=True` says so for one destination; nothing else does."""
-    for make in (footfall.Migas, footfall.Otlp):
+    for make in (footfall.Access, footfall.Migas, footfall.Otlp):
         for host in ("example.org", "198.51.100.7", "127.0.0.1.example.org", "localhost.example.org", "[2001:db8::1]"):
             refused(ConfigurationError, make, f"http://{host}")
         assert make("http://127.0.0.1:1").endpoint

@@ -21,6 +21,7 @@ from footfall.errors import trouble
 from footfall.ledger import Ledger
 from footfall.outbox.store import Outbox
 from footfall.testing import capture
+from footfall.wire.access import AccessWire
 from footfall.wire.migas import MigasWire
 from footfall.wire.otlp import OtlpWire
 from tests.security.rules import everything_in
@@ -96,6 +97,6 @@ def leaves(tmp_path: Path, fill: Callable[[], None], registry: dict[str, Any]) -
     yield from everything_in(directory).items()
     for span in exporter.get_finished_spans():
         yield span.name, span.to_json().encode()
-    for wire in (MigasWire(), OtlpWire(compression="none")):
+    for wire in (AccessWire(), MigasWire(), OtlpWire(compression="none")):
         for request in wire.translate(usages):
             yield type(wire).__name__, request.body

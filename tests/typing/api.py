@@ -7,6 +7,7 @@ from pathlib import Path
 
 import footfall
 from footfall import (
+    Access,
     Destination,
     FootfallError,
     FootfallInstrumentor,
@@ -22,6 +23,8 @@ from footfall.wire.base import Request, Response, Verdict, Wire
 def configure() -> str:
     """Every way to say what is watched and whom to tell."""
     destinations: list[Destination] = [
+        Access("https://tracking.example.org/api", services="intake_catalog"),
+        Access("https://tracking.example.org/api", services=["a", "b"], headers={"X-Site": "nci"}),
         Migas("https://migas.example.org"),
         Otlp("http://localhost:4318"),
         Otlp("http://localhost:4317", protocol="grpc", compression="none"),

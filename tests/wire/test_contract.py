@@ -19,11 +19,14 @@ from footfall.wire.load import installed, sample
 BATCH = [
     recorded.usage_in(
         {"user_id": "5d1a3f2e-9b4c-3e21-8a77-0c2f5e6d7a81"},
+        service="intake_catalog",
         kind=kind,
         name=name,
         outcome=outcome,
         trace_id=f"{number:032x}",
         span_id=f"{number:016x}",
+        arguments={"names": ["tas", 3], "query": {"variable": "tas"}, "n": 2},
+        parameters=("*names", "**query"),
         extra={"fs": "lustre", "migas.error_desc": "long " * 900},
     )
     for number, (kind, name, outcome) in enumerate(

@@ -10,7 +10,7 @@ import pytest
 
 from footfall.destination import Destination
 from footfall.errors import ConfigurationError
-from footfall.wire.destinations import Migas, Otlp, Ramen
+from footfall.wire.destinations import Access, Migas, Otlp, Ramen
 from footfall.wire.load import load
 
 
@@ -28,6 +28,9 @@ def test_options_reach_the_wire() -> None:
     otlp = Otlp("http://c.example.org:4318", compression="none", insecure=True, credentials="env:TOKEN")
     assert (otlp.options, otlp.insecure, otlp.credentials) == ({"compression": "none"}, True, "env:TOKEN")
     assert vars(load(otlp.wire, otlp.options))["compression"] == "none"
+    access = Access("https://a.example.org/api", services="intake_catalog", headers={"X-Site": "nci"})
+    assert (access.services, access.options) == (("intake_catalog",), {"headers": "X-Site: nci"})
+    assert vars(load(access.wire, access.options))["headers"] == (("X-Site", "nci"),)
     ramen = Ramen("https://r.example.org", system_serial=7, sender="imx", system_version="1.0", rule_ttl=60)
     assert vars(load(ramen.wire, ramen.options))["rule_seconds"] == 60.0
 
@@ -42,7 +45,7 @@ def test_a_ramen_destination_needs_its_serial() -> None:
         Ramen("http://r.example.org", system_serial=7)
 
 
-@pytest.mark.parametrize("factory", [Migas, Otlp])
+@pytest.mark.parametrize("factory", [Access, Migas, Otlp])
 @pytest.mark.parametrize(
     ("endpoint", "options"),
     [
@@ -73,6 +76,7 @@ def test_importing_them_is_light() -> None:
     program = (
         "import sys, footfall.wire.destinations, footfall.wire.load\n"
         "footfall.wire.load.load('migas', {})\n"
+        "footfall.wire.load.load('access', {'headers': 'X-Site: nci'})\n"
         "heavy = ('opentelemetry', 'google.protobuf', 'requests', 'sqlite3', 'yaml', 'importlib.metadata')\n"
         "print([name for name in heavy if name in sys.modules])\n"
     )

@@ -2,7 +2,8 @@
 
 With a project that is installed here, or a registry file: what that project adds, which arguments of which functions in
 which form, and only the formats it sends. It is made from the code and the registry themselves, so it can stand in a
-project's documentation as its data table: --format markdown.
+project's documentation as its data table: --format markdown. With --format django it is the server's side of the same
+table: Django models and REST serializers for the records that the wire access sends, one of each a service.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from footfall.cli.installed import installed, reason
 from footfall.cli.main import DONE
 from footfall.cli.readers import ARGUMENTS, EXTRA, ROWS, readers
 from footfall.errors import ConfigurationError, FootfallError
+from footfall.registry.model import ENDPOINT, NAME_FIELDS
 from footfall.registry.nearest import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from footfall.destination import Destination
     from footfall.registry.model import Capture, Entry, Registry
     from footfall.wire.base import Wire
 
@@ -36,6 +39,7 @@ $ footfall fields
 $ footfall fields --format markdown
   footfall fields nipreps/fmriprep
   footfall fields src/package/footfall.yaml --format json
+  footfall fields src/package/footfall.yaml --format django > tracking/models.py
 """
 
 FORM_MEANINGS: Final = {
@@ -56,7 +60,9 @@ ALSO_SEEN: Final = (
 )
 
 
+LOGIN_NAME: Final = "login name of the user"
 NO_SERVER: Final = "no server"
+SERVER: Final = ("server", "format", "services", "credentials")
 
 
 class Section(msgspec.Struct, frozen=True):
@@ -73,13 +79,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of", nargs="?", default="", metavar="PROJECT|FILE", help="owner/name of an installed project, or a registry"
     )
     parser.add_argument(
-        "--format", choices=("text", "markdown", "json"), default="text", help="how to print it (default: text)"
+        "--format",
+        choices=("text", "markdown", "json", "django"),
+        default="text",
+        help="how to print it (default: text); django: models and serializers for the server of the wire access",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table, or tables."""
     registry = _registry(arguments.of) if arguments.of else None
+    if arguments.format == "django":
+        if registry is None:
+            msg = "--format django makes the tables of one registry; name an installed project, or a file"
+            raise ConfigurationError(msg)
+        from footfall.cli import django
+
+        print("\n".join(django.code(registry)))
+        return DONE
     wires = _wires(registry)
     if arguments.format == "json":
         print(json.dumps(as_data(wires, registry), indent=2))
@@ -155,7 +172,7 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     yield Section(title, ("field", "on", "stability", "read by", "meaning"), rows)
     if registry is None:
         return
-    yield Section("Where it goes", ("server", "format", "credentials"), [_server(each) for each in registry.send_to])
+    yield Section("Where it goes", SERVER, [_server(each) for each in registry.send_to])
     arguments = [(each.name, each.service, capture) for each in registry.entries for capture in each.capture]
     readers_of_arguments = ", ".join(read_by[ARGUMENTS]) or NO_SERVER
     yield Section(
@@ -174,8 +191,9 @@ def sections(wires: Sequence[Wire], registry: Registry | None) -> Iterator[Secti
     )
 
 
-def _server(destination: Any) -> tuple[str, str, str]:
-    return destination.endpoint, destination.wire, destination.credentials or "none"
+def _server(destination: Destination) -> tuple[str, str, str, str]:
+    services = ", ".join(destination.services) or "all"
+    return destination.endpoint, destination.wire, services, destination.credentials or "none"
 
 
 def captured(capture: Capture) -> str:
@@ -190,8 +208,13 @@ def _extra(
     registry: Registry, wires: Sequence[Wire], read_by: Mapping[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, str, str, str]]:
     names = {wire.name for wire in wires}
+    if registry.extra.keys().isdisjoint(NAME_FIELDS) and (registry.user_name or "access" in names):
+        who = LOGIN_NAME if registry.user_name else "random id of the installation, no login name"
+        yield NAME_FIELDS[-1], who, "every use", "access" if "access" in names else NO_SERVER
     for place, extra in [("every use", registry.extra), *((each.name, each.extra) for each in registry.entries)]:
         for name, value in extra.items():
+            if name == ENDPOINT:  # says where a record goes, and is none of its fields
+                continue
             wire = name.partition(".")[0] if "." in name else ""
             reads = [wire] if wire in names else read_by[EXTRA]
             yield name, json.dumps(value), place, ", ".join(reads) or NO_SERVER
@@ -218,8 +241,11 @@ def as_data(wires: Sequence[Wire], registry: Registry | None) -> dict[str, Any]:
             "project": registry.project,
             "consent": registry.consent,
             "ci": registry.ci,
+            "user_name": registry.user_name,
             "send_to": [
-                dict(zip(("endpoint", "wire", "credentials"), _server(each), strict=True)) for each in registry.send_to
+                dict(zip(("endpoint", "wire", "services", "credentials"), _server(each), strict=True))
+                | {"services": list(each.services)}
+                for each in registry.send_to
             ],
             "extra": dict(registry.extra),
             "functions": [_function(entry) for entry in registry.entries],

@@ -51,6 +51,7 @@ COMMANDS: Final = {
     "doctor": Listed("footfall.cli.doctor.command", "what would happen here, what does not work, and what to do"),
     "fields": Listed("footfall.cli.fields", "every field that can leave the machine, and who gets it"),
     "schema": Listed("footfall.cli.schema", "the JSON Schema of footfall.yaml, for editors"),
+    "notebook": Listed("footfall.cli.notebook", "load footfall in every notebook and IPython shell, or stop doing so"),
     "demo": Listed(
         "footfall.cli.demo.command", "watch a real package, deliver to a server here, and check every number"
     ),

@@ -38,6 +38,7 @@ ROWS: Final = (
 _BASE: Final = Usage(
     project="owner/name",
     project_version="1.0",
+    service="group",
     name="module:function",
     kind=Kind.END,
     trace_id="1" * 32,
@@ -45,6 +46,7 @@ _BASE: Final = Usage(
     time_ns=10**18,
     duration_ns=10**9,
     outcome=Outcome.OK,
+    arguments={"key": 1},
 )
 _UUIDS: Final = ("6a1b0f6e-6f0c-4ad3-9d55-0b8c6a1d2e01", "6a1b0f6e-6f0c-4ad3-9d55-0b8c6a1d2e02")
 
@@ -69,6 +71,7 @@ _CHANGES: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
     names.OUTCOME: ({"outcome": Outcome.ERROR}, {"outcome": Outcome.KILLED}),
     names.COUNT: ({"count": 7},),
     names.ITEMS: ({"items": 7},),
+    names.PARAMETERS: ({"parameters": ("/key",)},),
     names.RECORDED: (),  # on spans of the host alone, which no wire sends
     ARGUMENTS: ({"arguments": {"parameter": 1}},),
     EXTRA: ({"extra": {"field": 1}},),

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from footfall.courier import plan, report
-from footfall.courier.breaker import State
-from footfall.courier.health import answering
+from footfall.courier.health import answering, reachable
 from footfall.courier.lane import MAX_SENDERS, Lane
 from footfall.courier.report import FIELD, Delivered
 from footfall.crash import crash_at
@@ -99,6 +98,7 @@ class Courier:
         self._max_senders = max_senders
         self._random = random
         self._lanes: dict[int, Lane] = {}
+        self._seen = outbox.destinations()
         self._changed = threading.Condition()
         self._counts = dict.fromkeys((*FIELD.values(), "records"), 0)
         self._threads = 0
@@ -159,10 +159,8 @@ class Courier:
         return bool(self._sendable(only_answering=True))
 
     def reachable(self) -> bool:
-        """Whether some destination answered lately and did not fail since: the exit may have a last word for it."""
-        now_ns = self._clock.now_ns()
-        known = self._outbox.destinations()
-        return any(answering(each, now_ns=now_ns) and each.paused_until_ns <= now_ns for each in known)
+        """Whether some destination answered lately and did not fail since; from memory, without the outbox's lock."""
+        return reachable(self._seen, dict(self._lanes), now_ns=self._clock.now_ns(), now=self._clock.monotonic())
 
     def next_wake_seconds(self) -> float | None:
         """Return how long nothing will be due: 0.0 for "now", None for "until something is enqueued".
@@ -186,7 +184,8 @@ class Courier:
         busy = {number for number, lane in tuple(self._lanes.items()) if lane.senders}
         now_ns, now = self._clock.now_ns(), self._clock.monotonic()
         found: list[KnownDestination] = []
-        for known in self._outbox.destinations():
+        self._seen = self._outbox.destinations()
+        for known in self._seen:
             if known.id in busy or not known.due or known.paused_until_ns > now_ns:
                 continue
             lane = self._lanes.get(known.id)
@@ -260,7 +259,8 @@ class Courier:
         try:
             with guard("courier"):
                 while (leased := self._next(lane)) is not None:
-                    self._deliver(lane, leased, done)
+                    with lane.in_order(leased):
+                        self._deliver(lane, leased, done)
         finally:
             with guard("courier, closing a lane"):
                 self._commit(lane, done)
@@ -286,27 +286,19 @@ class Courier:
             if lane.queue and now + self._exchange_timeout_seconds > lane.lease_ends:
                 # Too long in our hands to be sent safely.
                 self._hand_back(lane)
-            if not lane.queue:
-                lane.lease_ends = now + self._lease_seconds
-                limit = lane.batch() if lane.breaker.state(now) is State.CLOSED else 1
-                now_ns, ttl = self._clock.now_ns(), self._lease_seconds
-                synced = lane.drops_in_doubt
-                lane.queue.extend(
-                    self._outbox.lease(lane.id, now_ns=now_ns, ttl_seconds=ttl, limit=limit, synced=synced)
-                )
-                lane.more_due = len(lane.queue) == limit
+            if lane.wants_more():
+                lane.refill(self._outbox, now=now, now_ns=self._clock.now_ns(), ttl_seconds=self._lease_seconds)
                 crash_at("after_lease")
             if not lane.queue:
                 crash_at("after_round")
                 return None
             if not lane.breaker.acquire(now):
                 return None
-            leased = lane.queue.popleft()
-            more = (
-                (lane.more_due or bool(lane.queue))
-                and lane.senders < lane.senders_wanted()
-                and self._threads < MAX_THREADS
-            )
+            leased = lane.take()
+            if leased is None:  # all that is left waits for what others have in flight, and they will go on with it
+                lane.breaker.unused()
+                return None
+            more = lane.senders < lane.senders_wanted() and self._threads < MAX_THREADS and lane.has_more()
             lane.senders += more
         if more and not self._start(lane):
             with lane.lock:
@@ -428,7 +420,11 @@ class Courier:
         plain = settlement.obeyed or (verdict.action is Action.DELIVERED and not verdict.rejected and not verdict.rule)
         if plain and lane.queue and len(done) < self._max_senders // max(lane.senders, 1):
             return
+        stays = settlement.verdict.action not in {Action.DELIVERED, Action.DROP}
+        behind = lane.followers(settlement.leased) if stays else []
         self._commit(lane, done)
+        for leased in behind:
+            self._outbox.release(leased)
 
     def _commit(self, lane: Lane, done: list[Settlement]) -> None:
         if not done:

@@ -2,10 +2,14 @@
 
 A destination says ``env:NAME`` or ``file:/path``. What stands there is a header line, ``Authorization: Bearer ...``;
 several lines are several headers.
+
+A program that has the text itself gives it to `hold`, and says ``memory:<digits>``: it is never written anywhere, and
+who does not hold it keeps the requests for who does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
@@ -77,11 +81,50 @@ class Headers(Mapping[str, str]):
         raise TypeError(msg)
 
 
-def resolve(reference: str, environ: Mapping[str, str]) -> Secret | None:
-    """Return what *reference* stands for, or None when the variable or the file is not there or empty.
+_held: Final[dict[str, Secret]] = {}
+"""Of this process, by reference; fork children inherit it, spawned ones call `hold` themselves."""
+
+
+def hold(text: str, label: str) -> str:
+    """Keep *text* in this process and return the reference under which its destinations find it.
+
+    The reference is made of *label* alone. It is written into journals, and must say the same in the program's next run
+    so that what waits is delivered then. A digest of the text would say so too, but short secrets could be guessed
+    from it, and with a key that is kept in a file beside the journals, by whoever reads both.
 
     Args:
-        reference: ``env:NAME`` or ``file:/path``.
+        text: Header lines, as in a file of credentials.
+        label: What the text is for. Name the server and the service in it: programs of one user that hold different
+            texts under one label would send each other's requests with their own. Under a label that is held already,
+            *text* takes the place of the one before.
+
+    Raises:
+        ConfigurationError: A line of *text* is no header, or *label* is empty.
+    """
+    secret = Secret(text)
+    del text  # from what tracebacks with local variables would show
+    if not label:
+        msg = "credentials are held under a label, such as 'access https://server.example.org intake_catalog'"
+        raise ConfigurationError(msg)
+    headers(secret)
+    digest = hashlib.sha256(b"footfall held credentials 1\0" + label.encode("utf-8", "surrogatepass"))
+    reference = f"memory:{digest.hexdigest()[:32]}"
+    _held[reference] = secret
+    return reference
+
+
+def missing(reference: str) -> str:
+    """Return in words why `resolve` found nothing."""
+    if reference.startswith("memory:"):
+        return "its credentials are held by the program that recorded; it delivers when it runs"
+    return f"{reference} is not there, or empty"
+
+
+def resolve(reference: str, environ: Mapping[str, str]) -> Secret | None:
+    """Return what *reference* stands for, or None when it is not there, not held here, or empty.
+
+    Args:
+        reference: ``env:NAME`` or ``file:/path``, or what `hold` returned.
         environ: Where NAME is looked up.
 
     Raises:
@@ -93,6 +136,8 @@ def resolve(reference: str, environ: Mapping[str, str]) -> Secret | None:
         text = environ.get(place, "")
     elif scheme == "file" and place:
         text = _read(place)
+    elif scheme == "memory" and place:
+        return _held.get(reference)
     else:
         msg = "credentials must be a reference, env:NAME or file:/path, never the secret itself"
         raise ConfigurationError(msg)

@@ -9,6 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from footfall.courier.lane import Lane
     from footfall.outbox.rows import KnownDestination
 
 FRESH_NS: Final = 24 * 3600 * 10**9
@@ -23,8 +26,27 @@ def answering(destination: KnownDestination, *, now_ns: int) -> bool:
 
     An answer from the future (the clock was set back) counts as one of now (reliability.md section 3, 9).
     """
-    last = destination.last_answer_ns
-    return last > 0 and destination.failures == 0 and now_ns - last < FRESH_NS
+    return destination.failures == 0 and _is_fresh(destination.last_answer_ns, now_ns)
+
+
+def _is_fresh(last_answer_ns: int, now_ns: int) -> bool:
+    return last_answer_ns > 0 and now_ns - last_answer_ns < FRESH_NS
+
+
+def reachable(known: Iterable[KnownDestination], lanes: Mapping[int, Lane], *, now_ns: int, now: float) -> bool:
+    """Whether the exit may have a last word for some destination: it answers and is not held.
+
+    The outbox is not asked: it may be in a transaction of 40 ms, and an exit does not wait for that.
+
+    Args:
+        known: Destinations as the outbox had them a moment ago.
+        lanes: What has happened to some of them since, by their ids.
+        now_ns: UTC nanoseconds.
+        now: Monotonic seconds.
+    """
+    return any(lane.pulse.answering(now_ns) and not lane.is_held(now) for lane in lanes.values()) or any(
+        answering(each, now_ns=now_ns) and each.paused_until_ns <= now_ns for each in known if each.id not in lanes
+    )
 
 
 class Pulse:
@@ -41,6 +63,10 @@ class Pulse:
             self._failed = False
             self._noted_ns = now_ns
         return worth
+
+    def answering(self, now_ns: int) -> bool:
+        """What `answering` says of the destination by now."""
+        return not self._failed and _is_fresh(self._noted_ns, now_ns)
 
     def failed(self) -> None:
         """Note that a request got no answer."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from footfall.courier import credentials
-from footfall.courier.breaker import Breaker
+from footfall.courier.breaker import Breaker, State
 from footfall.courier.health import Pulse
 from footfall.courier.rules import Rules
 from footfall.errors import FootfallError
@@ -19,10 +20,11 @@ from footfall.outbox.rows import Settlement
 from footfall.wire.base import Action, RuledWire, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased
+    from footfall.outbox.store import Outbox
     from footfall.wire.base import Wire
 
 IN_DOUBT: Final = Verdict(action=Action.DROP, reason=Reason.IN_DOUBT)
@@ -67,6 +69,7 @@ class Lane:
         self.base_url = ""
         self.headers: Mapping[str, str] = {}
         self.queue: deque[Leased] = deque()
+        self._in_flight: set[str] = set()
         self.lease_ends = 0.0
         self.more_due = False
         self.senders = 0
@@ -93,7 +96,7 @@ class Lane:
             if destination.credentials:
                 secret = credentials.resolve(destination.credentials, environ)
                 if secret is None:
-                    return f"{destination.credentials} is not set"
+                    return credentials.missing(destination.credentials)
                 self.headers = credentials.headers(secret)
         except (FootfallError, OSError) as error:
             # Words of ours, or of the system about a path that the user gave.
@@ -105,6 +108,63 @@ class Lane:
         """Whether a request that may have arrived is dropped instead of sent again."""
         wish = self.destination.in_doubt or (self.wire.in_doubt if self.wire else "retry")
         return wish == "drop"
+
+    def take(self) -> Leased | None:
+        """Return the next request to be sent: none while another one with its order key is in flight."""
+        for index, leased in enumerate(self.queue):
+            key = leased.request.order_key
+            if key not in self._in_flight:
+                del self.queue[index]
+                if key:
+                    self._in_flight.add(key)
+                return leased
+        return None
+
+    def has_more(self) -> bool:
+        """Whether another sender may find something to do."""
+        return self.more_due or bool(self.queue)
+
+    def wants_more(self) -> bool:
+        """Whether to lease: there is nothing here that may go now, and something may have become due since."""
+        return all(each.request.order_key in self._in_flight for each in self.queue)
+
+    def refill(self, outbox: Outbox, *, now: float, now_ns: int, ttl_seconds: float) -> None:
+        """Lease what is due, with what waits behind it in order."""
+        if not self.queue:
+            self.lease_ends = now + ttl_seconds
+        limit = self.batch() if self.breaker.state(now) is State.CLOSED else 1
+        found = outbox.lease(
+            self.id,
+            now_ns=now_ns,
+            ttl_seconds=ttl_seconds,
+            limit=limit,
+            # Who must not get a second copy, not even after a loss of power, is written down before it is tried.
+            synced=self.drops_in_doubt,
+            followers=True,
+        )
+        self.queue.extend(found)
+        self.more_due = len(found) == limit
+
+    @contextmanager
+    def in_order(self, leased: Leased) -> Generator[None]:
+        """Let those with the order key of *leased*, which was taken, go on when the block has ended."""
+        try:
+            yield
+        except BaseException:
+            self.followers(leased)  # nobody knows what became of it: they wait with it until the lease lapses
+            raise
+        finally:
+            with self.lock:
+                self._in_flight.discard(leased.request.order_key)
+
+    def followers(self, leased: Leased) -> list[Leased]:
+        """Take out of the queue what must wait because *leased* stays where it is."""
+        key = leased.request.order_key
+        with self.lock:
+            found = [each for each in self.queue if key and each.request.order_key == key]
+            for each in found:
+                self.queue.remove(each)
+        return found
 
     def unsent(self, leased: Leased, now: float) -> Settlement | None:
         """Return how *leased* ends unsent, its place at the breaker given up; None when it is to be sent."""

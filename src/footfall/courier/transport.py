@@ -108,9 +108,9 @@ class HttpTransport:
         ends_at = time.monotonic() + timeout_seconds
         said = {
             "Content-Type": request.content_type,
-            **dict(request.headers),
             "User-Agent": self._agent,
             "Accept": "*/*",
+            **dict(request.headers),
             "Accept-Encoding": "identity",
             "Idempotency-Key": request.idempotency_key,
         }

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from footfall import attributes
-from footfall.export.from_span import known_resource, outcome_said, with_prefix
+from footfall.export.from_span import known_resource, outcome_said, parameters_said, with_prefix
 from footfall.usage import Kind, Usage
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def from_log(record: ReadableLogRecord) -> Usage | None:
         error_type=str(fields.get(attributes.ERROR_TYPE, "")),
         message=body if is_event else "",
         arguments=with_prefix(fields, attributes.ARGUMENT_PREFIX),
+        parameters=parameters_said(fields),
         extra=with_prefix(fields, attributes.EXTRA_PREFIX),
         resource=resource,
         session_id=str(fields.get(attributes.SESSION_ID, "")),

@@ -5,8 +5,8 @@ So a use says the same whether it was told directly or came as a span (design.md
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -50,6 +50,7 @@ def from_span(span: ReadableSpan) -> Usage | None:
         outcome=_outcome(span, fields),
         error_type=str(fields.get(attributes.ERROR_TYPE, "")),
         arguments=with_prefix(fields, attributes.ARGUMENT_PREFIX),
+        parameters=parameters_said(fields),
         extra=with_prefix(fields, attributes.EXTRA_PREFIX),
         resource=resource,
         session_id=str(fields.get(attributes.SESSION_ID, "")),
@@ -69,6 +70,14 @@ def outcome_said(fields: Mapping[str, Any]) -> Outcome | None:
     """Return the outcome that attributes name, or None."""
     said = fields.get(attributes.OUTCOME)
     return Outcome(said) if said in _OUTCOMES else None
+
+
+def parameters_said(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return how arguments are passed, as attributes say it."""
+    said = fields.get(attributes.PARAMETERS)
+    if not isinstance(said, (list, tuple)):
+        return ()
+    return tuple(each for each in cast("Sequence[object]", said) if isinstance(each, str))
 
 
 def with_prefix(fields: Mapping[str, Any], prefix: str) -> dict[str, Any]:

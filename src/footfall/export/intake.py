@@ -17,7 +17,7 @@ import msgspec
 
 from footfall.consent.choice import Choice
 from footfall.crash import crash_at
-from footfall.destination import Destination
+from footfall.destination import Destination, takers
 from footfall.errors import FootfallError, OutboxError, guard, trouble
 from footfall.journal.lines import MAX_LINE_BYTES
 from footfall.journal.reader import JournalReader, Observed, finished, journals, killed
@@ -25,7 +25,7 @@ from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Wire
 
 NOWHERE: Final = Destination(wire="none", endpoint="http://localhost")
-"""Account of records whose project names no destination: they are counted, not kept."""
+"""Account of records whose project names no destination, or none for their service: they are counted, not kept."""
 
 KEEP_UNREADABLE_SECONDS: Final = 14 * 86400.0
 """A journal of a newer format or without a first line is left for somebody who can read it, but not for ever."""
@@ -258,10 +258,17 @@ class _Batch:
         self.open_runs: dict[str, bytes | None] = {}
         self.uses: dict[str, int] = {}
         # By identity: records of one project line share the very tuple, and comparing it for each would cost more.
+        self._takers: dict[tuple[int, str], tuple[tuple[Destination, ...], tuple[Destination, ...]]] = {}
         self._groups: dict[tuple[str, int], tuple[tuple[Destination, ...], list[Usage]]] = {}
 
     def add(self, record: Observed, process: str) -> None:
-        usage, send_to = record.usage, record.send_to
+        usage = record.usage
+        known = self._takers.get((id(record.send_to), usage.service))
+        if known is None:
+            # With the tuple itself, which keeps its identity from being given to another one.
+            known = record.send_to, takers(record.send_to, usage.service)
+            self._takers[id(record.send_to), usage.service] = known
+        send_to = known[1]
         if self._choice_made and not self._choice.allows(usage.project, usage.time_ns):
             self._refused.append(send_to)
             return
@@ -320,8 +327,11 @@ class _Batch:
                     # the threads that some imports want. The journal keeps it for whoever delivers next.
                     msg = f"wire {destination.wire!r} cannot be loaded ({type(error).__name__}); journals are kept"
                     raise OutboxError(msg) from error
-                for start in range(0, len(usages), wire.batch_records):
-                    self._translate(number, wire, usages[start : start + wire.batch_records])
+                told = usages
+                if not getattr(wire, "tells_starts", True):
+                    told = [usage for usage in usages if usage.kind is not Kind.START]
+                for start in range(0, len(told), wire.batch_records):
+                    self._translate(number, wire, told[start : start + wire.batch_records])
 
     def _translate(self, number: int, wire: Wire, usages: list[Usage]) -> None:
         try:

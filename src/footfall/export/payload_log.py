@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from footfall.destination import Destination
+from footfall.destination import Destination, takers
 from footfall.errors import FootfallError, guard, trouble
 from footfall.journal.reader import JournalReader, Observed, journals
 from footfall.usage import Usage
@@ -52,7 +52,7 @@ class PayloadLog:
         grouped: dict[str, tuple[Destination, list[Usage]]] = {}
         for path in journals(self._directory):
             for observed in self._read(path):
-                for destination in observed.send_to:
+                for destination in takers(observed.send_to, observed.usage.service):
                     grouped.setdefault(destination.key, (destination, []))[1].append(observed.usage)
         yield from grouped.values()
 

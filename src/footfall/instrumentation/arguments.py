@@ -31,6 +31,9 @@ MAX_HASHED_CHARS: Final = 65_536
 MAX_TEXT_CHARS: Final = 1024
 """Longest ``text``; scrubbing takes about half a microsecond a character, in the caller's thread."""
 
+KEYWORD_METHODS: Final = frozenset({"__call__", "__init__", "__init_subclass__", "__new__"})
+"""Special methods whose callers write an argument list; syntax passes the arguments of the others by position."""
+
 _HASH_PREFIX: Final = b"footfall argument 1\0"
 _MISSING: Final = object()
 _INT64: Final = range(-(2**63), 2**63)
@@ -74,6 +77,35 @@ def compile_capture(
     return capture
 
 
+def passed(
+    function: Any, captures: tuple[Capture, ...], *, name: str = "", skip_first: bool | None = None
+) -> tuple[str, ...]:
+    """Return the captured parameters that are not passed by their name alone, in the order of the signature.
+
+    They are marked as in `footfall.usage.Usage.parameters`. Of ``*names`` and ``**query`` only ``json`` reports several
+    arguments; the other forms make one value of them, which is told by name.
+
+    Args:
+        function: As for `compile_capture`.
+        captures: What is reported.
+        name: Under which *function* is called, such as ``__getitem__``.
+        skip_first: As for `compile_capture`.
+    """
+    forms = {capture.parameter: capture.form for capture in captures}
+    is_syntax = name.startswith("__") and name.endswith("__") and name not in KEYWORD_METHODS
+    marked: list[str] = []
+    for parameter in _parameters(function, skip_first) if captures else ():
+        form, kind = forms.get(parameter.name), parameter.kind
+        if form is None:
+            continue
+        if kind is parameter.VAR_POSITIONAL or kind is parameter.VAR_KEYWORD:
+            if form == "json":
+                marked.append(("*" if kind is parameter.VAR_POSITIONAL else "**") + parameter.name)
+        elif kind is parameter.POSITIONAL_ONLY or (is_syntax and kind is parameter.POSITIONAL_OR_KEYWORD):
+            marked.append("/" + parameter.name)
+    return tuple(marked)
+
+
 _Pick: TypeAlias = Callable[[tuple[Any, ...], Mapping[str, Any]], Any]
 _Convert: TypeAlias = Callable[[Any], Any]
 
@@ -91,7 +123,9 @@ def _step(
             raise RegistryError(msg)
         pick = _keyword(wanted.parameter, _MISSING) if parameter is None else _picker(parameter, parameters)
         steps.append((wanted.parameter, pick, _converter(wanted)))
-    return steps
+    # In the order of the signature, those that it lacks last: formats with a list of arguments keep it.
+    order = {name: index for index, name in enumerate(named)}
+    return sorted(steps, key=lambda step: order.get(step[0], len(order)))
 
 
 def _parameters(function: Any, skip_first: bool | None) -> list[inspect.Parameter]:
@@ -147,7 +181,10 @@ def _converter(capture: Capture) -> _Convert:
         return _choice(frozenset(capture.choices))
     if capture.form in {"text", "json"}:
         # Here and not in the call, which must not wait 25 ms for the patterns to compile.
-        from footfall.scrub import scrub, scrub_text  # noqa: PLC0415
+        from footfall.scrub import REDACTED_KEY, is_sensitive_key, scrub, scrub_text  # noqa: PLC0415
+
+        if is_sensitive_key(capture.parameter):  # a password need not look like one
+            return lambda _: REDACTED_KEY
 
         def text(value: Any) -> Any:
             return scrub_text(value, max_chars=MAX_TEXT_CHARS) if _type(value) is str else _MISSING

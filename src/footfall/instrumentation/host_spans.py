@@ -15,6 +15,7 @@ import msgspec
 
 from footfall import attributes
 from footfall.errors import guard
+from footfall.usage import ADDRESSED
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
@@ -153,7 +154,11 @@ class HostSpans:
             "event_name": name,
             "attributes": {
                 **fields,
-                **{attributes.EXTRA_PREFIX + key: _value(value) for key, value in extra.items() if value is not None},
+                **{
+                    attributes.EXTRA_PREFIX + key: _value(value)
+                    for key, value in extra.items()
+                    if value is not None and not key.startswith(ADDRESSED)  # theirs alone, be it a login name
+                },
             },
         }
         if not hasattr(logger, "enabled"):  # earlier versions took a record of a class of the SDK

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from footfall.errors import guard
 
@@ -40,7 +40,7 @@ class ImportHooks:
             return
         self._hooks.setdefault(name, []).append(hook)
         if module is not None:
-            _SpecUnderWay.watch(module, name, self)
+            SpecUnderWay.watch(module.__spec__, name, self)
         if self not in sys.meta_path:
             sys.meta_path.insert(0, self)
 
@@ -106,18 +106,27 @@ class _HookedLoader:
         self._hooks.fire(self._name)
 
 
-class _SpecUnderWay(ModuleSpec):
-    """The spec of a module whose body was running when somebody asked for it, as where a package instruments itself.
+class Fired(Protocol):
+    """What is told of the end of an import."""
 
-    No finder is asked for it any more. The import system marks the end of every import on the spec, in all versions
-    from 3.10 to 3.13, and that is seen here; then the spec is an ordinary one again.
+    def fire(self, name: str) -> None:
+        """Module *name* was imported, or its import failed."""
+        ...
+
+
+class SpecUnderWay(ModuleSpec):
+    """The spec of a module whose import somebody waits for without a loader of his own.
+
+    As where a package instruments itself while its body runs: no finder is asked for it any more. The import system
+    marks the end of every import on the spec, in all versions from 3.10 to 3.13, and that is seen here; then the spec
+    is an ordinary one again.
     """
 
-    _waiting: list[tuple[str, ImportHooks]]
+    _waiting: list[tuple[str, Fired]]
 
     @classmethod
-    def watch(cls, module: ModuleType, name: str, hooks: ImportHooks) -> None:
-        spec: Any = module.__spec__
+    def watch(cls, spec: Any, name: str, hooks: Fired) -> None:
+        """Call ``hooks.fire(name)`` when the import of *spec* ends; a spec of a class of its own is left alone."""
         if type(spec) is ModuleSpec:
             spec.__dict__["_waiting"] = []
             spec.__class__ = cls
@@ -127,7 +136,7 @@ class _SpecUnderWay(ModuleSpec):
     def __setattr__(self, attribute: str, value: Any) -> None:
         object.__setattr__(self, attribute, value)
         if attribute == "_initializing" and not value:
-            waiting: list[tuple[str, ImportHooks]] = self.__dict__.pop("_waiting", [])
+            waiting: list[tuple[str, Fired]] = self.__dict__.pop("_waiting", [])
             object.__setattr__(self, "__class__", ModuleSpec)
             for name, hooks in waiting:
                 hooks.fire(name)

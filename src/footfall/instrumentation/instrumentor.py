@@ -10,19 +10,26 @@ import functools
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
 from footfall.errors import ConfigurationError, trouble
 from footfall.instrumentation.aliases import Alias, LeftBehind, left_behind, rebind
 from footfall.instrumentation.import_hooks import ImportHooks
+from footfall.instrumentation.layers import Applies, observe_where, without
 from footfall.instrumentation.recorder import ProjectState, Recorder, Subject
 from footfall.instrumentation.targets import MISSING, CannotWrapError, Target, callable_of, construction, locate
 from footfall.registry.model import Entry
 
 State = Literal["waiting", "wrapped", "cannot", "undone"]
-"""waiting: the module is not imported yet. cannot: `Watched.reason` says why."""
+"""waiting: the module is not imported yet, or the bare name was not met yet. cannot: `Watched.reason` says why."""
+
+BARE: Final = "a bare name, looked for in notebooks only (%load_ext footfall.ipython); write module:qualname, or where:"
+"""Why a name without a module is not observed where no notebook is."""
+
+TOLD_AS: Final = "access.function"
+"""Extra field with the registered text, where the function's own name is another."""
 
 
 class Switch(list[bool]):
@@ -32,7 +39,10 @@ class Switch(list[bool]):
     off costs 1.3 times the bare call, with a `__bool__` of our own 3.5 times.
     """
 
-    __slots__ = ()
+    __slots__ = ("subject",)
+
+    subject: Subject
+    """Whom the observer tells: this is how a wrapper is recognised from outside."""
 
     def __init__(self) -> None:
         super().__init__((True,))
@@ -52,6 +62,23 @@ class Watched(msgspec.Struct, kw_only=True, eq=False, gc=False):
     replacement: Any = None
     switch: Switch = msgspec.field(default_factory=Switch)
     aliases: tuple[Alias, ...] = ()
+    only: Applies | None = None
+    is_further: bool = False
+
+    def __post_init__(self) -> None:
+        self.switch.subject = self.subject
+
+
+class Finder(Protocol):
+    """Who looks for bare names: `footfall.instrumentation.namespace.Names`, where a notebook asked for it."""
+
+    def watch(self, instrumentor: Instrumentor, watched: Sequence[Watched]) -> None:
+        """Look for the names of *watched* from now on, and have *instrumentor* wrap what is found."""
+        ...
+
+    def forget(self, instrumentor: Instrumentor) -> list[Watched]:
+        """Look for none of its names any more; return what was found."""
+        ...
 
 
 class Instrumentor:
@@ -61,10 +88,14 @@ class Instrumentor:
         project: Whose records they write.
         recorder: The process's.
         default_rate_per_second: For entries that name no rate.
+        names: Who looks for bare names, if anybody does.
     """
 
-    def __init__(self, project: ProjectState, recorder: Recorder, *, default_rate_per_second: float) -> None:
+    def __init__(
+        self, project: ProjectState, recorder: Recorder, *, default_rate_per_second: float, names: Finder | None = None
+    ) -> None:
         self.project = project
+        self._names = names
         self.watched: list[Watched] = []
         self._recorder = recorder
         self._default_rate = default_rate_per_second
@@ -76,13 +107,17 @@ class Instrumentor:
         Never imports a target. What cannot be wrapped is remembered in `watched` with its reason, and counted.
         """
         modules: dict[str, list[Watched]] = {}
+        bare: list[Watched] = []
         for entry in entries:
             watched = Watched(entry=entry, subject=self._subject(entry))
             self.watched.append(watched)
             for name in entry.modules:
                 modules.setdefault(name, []).append(watched)
             if not entry.modules:
-                watched.state, watched.reason = "cannot", "no module is named; write module:qualname, or say where:"
+                watched.reason = BARE
+                bare.append(watched)
+        if self._names is not None:
+            self._names.watch(self, bare)
         for name, group in modules.items():
             loaded = name in sys.modules
             self._hooks.when_imported(name, self._on_import(group, rebind_aliases=loaded))
@@ -105,15 +140,65 @@ class Instrumentor:
         watched.state = "wrapped"
         return replacement  # type: ignore[no-any-return]  # a proxy of the same type
 
+    def look_with(self, names: Finder | None) -> None:
+        """Have bare names looked for by *names*, or, with None, undo what was found so."""
+        if self._names is not None:
+            found = self._names.forget(self)
+            for watched in reversed(found):
+                _undo(watched)
+                watched.state, watched.target = "waiting", None
+                watched.switch.append(True)
+            further = {id(watched) for watched in found if watched.is_further}
+            self.watched[:] = [watched for watched in self.watched if id(watched) not in further]
+            for watched in self._bare():
+                watched.state, watched.reason = "waiting", BARE
+        self._names = names
+        if names is not None:
+            names.watch(self, self._bare())
+
+    def refuse(self, watched: Watched, reason: str) -> None:
+        """Remember why nothing can stand where the bare name of *watched* was found, and say so once."""
+        self._cannot(watched, reason)
+
+    def further(self, watched: Watched) -> Watched:
+        """Return one more place for the entry of *watched*: a bare name may be that of several functions."""
+        entry = watched.entry
+        another = Watched(entry=entry, subject=self._subject(entry), is_further=True)
+        self.watched.append(another)
+        return another
+
+    def place(self, watched: Watched, target: Target, *, name: str) -> tuple[Any, Any]:
+        """Wrap *target*, found for the bare name of *watched*; return original and replacement.
+
+        Args:
+            watched: May have stood in this place before: a function that was defined anew is observed anew.
+            target: What was found.
+            name: ``module:qualname`` that uses are told under.
+
+        Raises:
+            CannotWrapError, ConfigurationError: Nothing can stand there.
+        """
+        subject, text = watched.subject, watched.entry.qualname
+        if subject.meter.prefix is None:  # else the journal has it already, under the same name
+            subject.name = name
+            if name.partition(":")[2] != text:
+                subject.extra = {TOLD_AS: text, **subject.extra}
+        return self._put(watched, target)
+
     def uninstrument(self) -> None:
         """Put everything back as it was, last wrapped first."""
         self._hooks.remove()
+        if self._names is not None:
+            self._names.forget(self)
         for watched in reversed(self.watched):
             if watched.state == "wrapped":
                 _undo(watched)
             watched.state = "undone"
 
     # -- within ---------------------------------------------------------------------------------------------------
+
+    def _bare(self) -> list[Watched]:
+        return [each for each in self.watched if not each.entry.modules and each.state in {"waiting", "cannot"}]
 
     def _subject(self, entry: Entry) -> Subject:
         rate = self._default_rate if entry.rate is None else entry.rate
@@ -125,6 +210,8 @@ class Instrumentor:
                 "extra": entry.extra,
                 "drop": entry.drop,
                 "start": entry.start,
+                "outermost": entry.outermost,
+                "per_call": entry.per_call,
             },
             rate_per_second=rate,
         )
@@ -164,7 +251,7 @@ class Instrumentor:
             found.func = watched.replacement
             watched.state, watched.reason = "wrapped", ""
             return found, found
-        replacement: Any = self._replacement(watched, found)
+        replacement: Any = self._replacement(watched, _of_the_class_itself(watched, target))
         if _is_cached_property(replacement):
             replacement.__set_name__(target.owner, target.name)
         try:
@@ -189,13 +276,18 @@ class Instrumentor:
 
     def _wrapper(self, watched: Watched, found: Any) -> Any:
         # Here and not at the top: wrapt costs a process about 95 ms, and one without targets should not pay for it.
-        from footfall.instrumentation.arguments import compile_capture  # noqa: PLC0415
+        from footfall.instrumentation.arguments import compile_capture, passed  # noqa: PLC0415
         from footfall.instrumentation.wrapper import UsageWrapper, observer  # noqa: PLC0415
 
         function = callable_of(found)
         # The descriptor and not its function: only it tells whether the wrapper gets the first argument.
-        capture = compile_capture(found, watched.entry.capture) if watched.entry.capture else None
+        entry, capture = watched.entry, None
+        if entry.capture:
+            capture = compile_capture(found, entry.capture)
+            watched.subject.parameters = passed(found, entry.capture, name=entry.qualname.rpartition(".")[2])
         observe = observer(function, self._recorder, watched.subject, capture)
+        if watched.only is not None:
+            observe = observe_where(watched.only, observe)
         enabled: Any = watched.switch
         return UsageWrapper(found, observe, enabled)
 
@@ -211,6 +303,12 @@ class Instrumentor:
 
 def _is_cached_property(found: Any) -> bool:
     return isinstance(found, functools.cached_property)
+
+
+def _of_the_class_itself(watched: Watched, target: Target) -> Any:
+    """Return what a wrapper of *watched* stands around: an inherited method is told of once, as that of the class."""
+    inherited = target.stored is MISSING and isinstance(target.owner, type) and watched.only is None
+    return without(target.found, watched.subject) if inherited else target.found
 
 
 def _undo(watched: Watched) -> None:

@@ -63,8 +63,11 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     service: str = ""
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     is_function: bool = True
+    per_call: Any = None
     meter: Meter
 
     def span_attributes(self) -> dict[str, Any]:
@@ -316,6 +319,7 @@ class Recorder:
                 name=subject.name,
                 service=subject.service,
                 drop=subject.drop,
+                parameters=subject.parameters,
                 starts=subject.start,
             )
             self.journal.define(_sayable(function, extra=dict(subject.extra)))

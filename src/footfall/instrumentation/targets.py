@@ -46,8 +46,8 @@ class CannotWrapError(Exception):
     """The target is not there, or nothing can stand in its place; the text says why and what to do."""
 
 
-def locate(module: ModuleType, qualname: str) -> Target:
-    """Return the target that *qualname* names in *module*.
+def locate(module: ModuleType | type, qualname: str) -> Target:
+    """Return the target that *qualname* names in *module*, which may be a class as well.
 
     A class stands for its construction: the target is its ``__init__``.
 
@@ -118,7 +118,7 @@ def construction(cls: type, qualname: str) -> Target:
     raise CannotWrapError(msg)
 
 
-def _attribute(owner: Any, name: str, module: ModuleType) -> Any:
+def _attribute(owner: Any, name: str, module: ModuleType | type) -> Any:
     try:
         # In a class without binding: a descriptor would run the user's code (reliability.md S6).
         return inspect.getattr_static(owner, name) if isinstance(owner, type) else getattr(owner, name)

@@ -11,13 +11,14 @@ import copy
 import inspect
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import wrapt
 
 from footfall.errors import guard, trouble
+from footfall.instrumentation.outermost import Outermost, is_covered
 from footfall.instrumentation.recorder import Recorder, Subject, Use
 
 Observer: TypeAlias = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -89,7 +90,7 @@ def observer(target: Callable[..., Any], recorder: Recorder, subject: Subject, c
         return _observe_coroutine(recorder, subject, capture)
     if inspect.isgeneratorfunction(target):
         return _observe_generator(recorder, subject, capture)
-    if capture is None and not subject.start:
+    if capture is None and not (subject.start or subject.outermost or subject.per_call):
         return observe_function(recorder, subject)
     return _observe_in_full(recorder, subject, capture)
 
@@ -163,12 +164,23 @@ def _use(recorder: Recorder, subject: Subject, page: Any, ids: int, begun: tuple
 
 def _begin(
     recorder: Recorder, subject: Subject, capture: Capture | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Use | None:
+) -> Use | Outermost | None:
+    """Return the use that begins now; None where nothing is to be done around the call."""
+    if subject.outermost and is_covered(recorder, subject):
+        return None
     arguments: dict[str, Any] = {}
-    if capture is not None and time.monotonic_ns() >= subject.meter.open_at_ns:
+    extra: Mapping[str, Any] | None = {}
+    per_call = subject.per_call
+    if (capture is not None or per_call is not None) and time.monotonic_ns() >= subject.meter.open_at_ns:
         with guard("capture"):
-            arguments = capture(args, kwargs)
-    return recorder.begin(subject, arguments)
+            if capture is not None:
+                arguments = capture(args, kwargs)
+            if per_call is not None:
+                extra = per_call(subject, args, kwargs)
+    if extra is None:
+        return None
+    use = recorder.begin(subject, arguments, extra)
+    return Outermost(recorder, subject, use) if subject.outermost else use
 
 
 def _observe_in_full(recorder: Recorder, subject: Subject, capture: Capture | None) -> Observer:
@@ -179,7 +191,7 @@ def _observe_in_full(recorder: Recorder, subject: Subject, capture: Capture | No
     return observe
 
 
-def _in_full(use: Use | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _in_full(use: Use | Outermost | None, wrapped: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if use is None:
         return wrapped(*args, **kwargs)
     token = use.attach()
@@ -304,7 +316,7 @@ def _observe_async_generator(recorder: Recorder, subject: Subject, capture: Capt
     return observe
 
 
-def _called(result: Any, use: Use | None) -> Any:
+def _called(result: Any, use: Use | Outermost | None) -> Any:
     """Count the call where *result* is of a type that cannot be driven (an awaitable made by hand, compiled code)."""
     if use is not None:
         use.finish()

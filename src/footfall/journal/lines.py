@@ -78,7 +78,8 @@ class ProjectLine(Line, frozen=True, kw_only=True, tag="project"):
 class FunctionLine(Line, frozen=True, kw_only=True, tag="function"):
     """A named thing that records refer to as *n*: a function, a run, or an event of project number *project*.
 
-    With *starts*, each of its uses has a `Start` line, and one without an `End` was killed.
+    With *starts*, each of its uses has a `Start` line, and one without an `End` was killed. For *parameters* see
+    `footfall.usage.Usage`.
     """
 
     n: int
@@ -87,6 +88,7 @@ class FunctionLine(Line, frozen=True, kw_only=True, tag="function"):
     service: str = ""
     extra: dict[str, Any] = {}
     drop: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     starts: bool = False
 
 

@@ -199,6 +199,7 @@ class JournalReader:
             "arguments": line.arguments,
             "extra": {**function.extra, **line.extra} if line.extra else function.extra,
             "drop": definition.drop,
+            "parameters": definition.parameters,
             "resource": self._resource,
             "session_id": opened.session_id,
             "previous_session_id": opened.previous_session_id,

@@ -34,6 +34,15 @@ def whole(value: object) -> int:
     return value
 
 
+def register(connection: sqlite3.Connection, key: str, description: bytes) -> int:
+    """Return the row id of the account under *key*, opened if it is new."""
+    found = connection.execute("SELECT id FROM destinations WHERE key = ?", (key,)).fetchone()
+    if found is not None:
+        return int(found[0])
+    inserted = connection.execute("INSERT INTO destinations (key, description) VALUES (?, ?)", (key, description))
+    return int(inserted.lastrowid or 0)
+
+
 def enqueued(connection: sqlite3.Connection, destination: int, *, records: int, size: int, duplicates: int = 0) -> None:
     """Book *records* as accepted and pending, and *duplicates* as known already."""
     connection.execute(

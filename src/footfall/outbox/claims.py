@@ -5,12 +5,14 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from footfall.ledger import Reason
 from footfall.outbox import books, intake, rows, rules
 from footfall.outbox.ages import CAP_NS
 from footfall.outbox.failures import DamageError
 from footfall.outbox.rows import Leased, Settlement
-from footfall.outbox.schema import BLOCKED
+from footfall.outbox.schema import BEHIND, BLOCKED
 from footfall.wire.base import Action
 
 if TYPE_CHECKING:
@@ -33,10 +35,29 @@ def paused_until(value: object, tick: int) -> int:
     return value if isinstance(value, int) and tick < value <= tick + CAP_NS else 0
 
 
-def lease(
-    connection: sqlite3.Connection, destination: int, *, ticks: Ticks, tick: int, ttl_ns: int, limit: int, token: str
-) -> list[Leased]:
-    """Claim up to *limit* due rows of *destination* under *token*; rows that are damaged are dropped and counted."""
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller asks for, and for how long.
+
+    Attributes:
+        tick: Now.
+        ttl_ns: After which it lapses.
+        limit: Requests at most.
+        token: Of the lease.
+        followers: Whether the rows that wait behind one of them for its order key are claimed along with it, all in the
+            order of their ids. Whoever asks for them sends those of one key one after the other, and releases the rest
+            when one of them stays. Otherwise each message of a busy key costs a lease and a commit of its own.
+    """
+
+    tick: int
+    ttl_ns: int
+    limit: int
+    token: str
+    followers: bool = False
+
+
+def lease(connection: sqlite3.Connection, destination: int, ticks: Ticks, claim: Claim) -> list[Leased]:
+    """Claim due rows of *destination*; rows that are damaged are dropped and counted."""
+    tick, limit, token = claim.tick, claim.limit, claim.token
     found = connection.execute("SELECT paused_until FROM destinations WHERE id = ?", (destination,)).fetchone()
     if found is None or paused_until(found[0], tick):
         return []
@@ -44,7 +65,8 @@ def lease(
     bad: list[tuple[int, int, int, int, str | None]] = []
     seen: set[int] = set()
     size = 0
-    for row in _due(connection, destination, tick, limit):
+    candidates = _due(connection, destination, tick, limit)
+    for row in _with_followers(connection, destination, list(candidates), limit) if claim.followers else candidates:
         identity, created, attempts, in_doubt, old_lease, digest, records, row_bytes, checksum, order_key, *rest = row
         for value in (created, attempts, records, row_bytes):
             books.whole(value)
@@ -52,6 +74,11 @@ def lease(
             msg = f"row {identity}: the index names it twice"
             raise DamageError(msg)
         seen.add(identity)
+        if order_key is not None and old_lease is not None and _is_behind(connection, destination, row, leased):
+            connection.execute(
+                "UPDATE requests SET lease = NULL, in_doubt = 1, due = ? WHERE id = ?", (BLOCKED, identity)
+            )
+            continue
         request = rows.decode(rest[0], rest[1], checksum, destination=destination, digested=digest)
         if request is None or request.records != records:
             bad.append((identity, destination, records, row_bytes, order_key))
@@ -72,7 +99,7 @@ def lease(
         )
     connection.executemany(
         "UPDATE requests SET lease = ?, due = ?, attempts = attempts + 1, in_doubt = ? WHERE id = ?",
-        [(token, tick + ttl_ns, int(item.in_doubt), item.id) for item in leased],
+        [(token, tick + claim.ttl_ns, int(item.in_doubt), item.id) for item in leased],
     )
     if bad:
         books.remove(connection, bad, Reason.CORRUPT, tick)
@@ -93,6 +120,32 @@ def _due(connection: sqlite3.Connection, destination: int, tick: int, limit: int
             yield row
 
 
+def _with_followers(
+    connection: sqlite3.Connection, destination: int, due: list[tuple[Any, ...]], limit: int
+) -> list[tuple[Any, ...]]:
+    """Return the rows *due* and, up to *limit* in all, a fair share of what waits behind each for its order key."""
+    last = {row[9]: row[0] for row in sorted(due, key=lambda row: books.whole(row[0])) if row[9] is not None}
+    if not last:
+        return due
+    share = -((len(due) - limit) // len(last))  # rounded up
+    query = (
+        f"SELECT {_COLUMNS}, due FROM requests WHERE destination = ? AND order_key = ? AND id > ? ORDER BY id LIMIT ?"  # noqa: S608  constant names
+    )
+    for order_key, identity in last.items() if share > 0 else ():
+        for row in connection.execute(query, (destination, order_key, identity, share)).fetchall():
+            if row[-1] != BLOCKED or len(due) >= limit:
+                break
+            due.append(row[:-1])
+    return sorted(due, key=lambda row: books.whole(row[0]))
+
+
+def _is_behind(connection: sqlite3.Connection, destination: int, row: tuple[Any, ...], leased: list[Leased]) -> bool:
+    """Whether a *row* whose lease lapsed must wait for an earlier one of its order key that is not *leased* with it."""
+    query = "SELECT count(*) FROM requests WHERE destination = ? AND order_key = ? AND id < ?"
+    (earlier,) = connection.execute(query, (destination, row[9], row[0])).fetchone()
+    return bool(earlier > sum(item.id < row[0] and item.request.order_key == row[9] for item in leased))
+
+
 def settle(connection: sqlite3.Connection, settlement: Settlement, *, tick: int, retry_tick: int) -> bool:
     """Do to one leased row what its verdict says; return False when the lease is somebody else's by now."""
     leased, verdict = settlement.leased, settlement.verdict
@@ -110,7 +163,8 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, *, tick: int,
         release(connection, leased, tick)
     elif verdict.action is Action.RETRY and not 0 < verdict.max_attempts <= attempts:
         connection.execute(
-            "UPDATE requests SET lease = NULL, in_doubt = 0, due = ? WHERE id = ?", (retry_tick, leased.id)
+            f"UPDATE requests SET lease = NULL, in_doubt = 0, due = CASE WHEN {BEHIND} THEN ? ELSE ? END WHERE id = ?",  # noqa: S608  constant
+            (BLOCKED, retry_tick, leased.id),
         )
     elif verdict.action is Action.DELIVERED:
         rejected = min(max(verdict.rejected, 0), records)
@@ -132,10 +186,11 @@ def settle(connection: sqlite3.Connection, settlement: Settlement, *, tick: int,
 
 
 def release(connection: sqlite3.Connection, leased: Leased, tick: int) -> bool:
-    """Give a row back as it was before its lease: due, the attempt not counted."""
+    """Give a row back as it was before its lease: due, or behind an earlier one; the attempt not counted."""
     changed = connection.execute(
-        "UPDATE requests SET lease = NULL, due = ?, attempts = max(attempts - 1, 0) WHERE id = ? AND lease = ?",
-        (tick, leased.id, leased.lease),
+        f"UPDATE requests SET lease = NULL, due = CASE WHEN {BEHIND} THEN ? ELSE ? END,"  # noqa: S608  constant
+        " attempts = max(attempts - 1, 0) WHERE id = ? AND lease = ?",
+        (BLOCKED, tick, leased.id, leased.lease),
     )
     return changed.rowcount > 0
 

@@ -352,8 +352,9 @@ def _void_leases(tick: int) -> Callable[[sqlite3.Connection], None]:
 
     def work(connection: sqlite3.Connection) -> None:
         connection.execute(
-            "UPDATE requests SET lease = NULL, in_doubt = 1, due = ? WHERE lease IS NOT NULL",
-            (tick,),
+            f"UPDATE requests SET lease = NULL, in_doubt = 1, due = CASE WHEN {schema.BEHIND} THEN ? ELSE ? END"  # noqa: S608  constant
+            " WHERE lease IS NOT NULL",
+            (schema.BLOCKED, tick),
         )
 
     return work

@@ -37,6 +37,13 @@ APPLICATION_ID: Final = 0x46_4F_4F_54
 BLOCKED: Final = 2**62
 """`due` of a row that waits for an earlier one with the same order key."""
 
+BEHIND: Final = (
+    "(order_key IS NOT NULL AND EXISTS (SELECT 1 FROM requests AS older"
+    " WHERE older.destination = requests.destination AND older.order_key = requests.order_key"
+    " AND older.order_key IS NOT NULL AND older.id < requests.id))"
+)
+"""SQL for rows of `requests` that an earlier one of their order key stands before."""
+
 MIGRATIONS: Final = (
     """
     CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;

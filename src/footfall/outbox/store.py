@@ -110,18 +110,8 @@ class Outbox:
 
     def destination(self, destination: Destination) -> int:
         """Return the row id of *destination*, registered if it is new; stable for as long as the file lives."""
-        key = destination.key
-
-        def work(connection: sqlite3.Connection) -> int:
-            found = connection.execute("SELECT id FROM destinations WHERE key = ?", (key,)).fetchone()
-            if found is not None:
-                return int(found[0])
-            inserted = connection.execute(
-                "INSERT INTO destinations (key, description) VALUES (?, ?)", (key, msgspec.json.encode(destination))
-            )
-            return int(inserted.lastrowid or 0)
-
-        row = self._database.run("register", work)
+        key, description = destination.key, msgspec.json.encode(destination)
+        row = self._database.run("register", lambda connection: books.register(connection, key, description))
         self._database.registered[row] = destination
         return row
 
@@ -257,7 +247,14 @@ class Outbox:
     # -- out
 
     def lease(
-        self, destination: int, *, now_ns: int, ttl_seconds: float, limit: int = 100, synced: bool = True
+        self,
+        destination: int,
+        *,
+        now_ns: int,
+        ttl_seconds: float,
+        limit: int = 100,
+        synced: bool = True,
+        followers: bool = False,
     ) -> list[Leased]:
         """Claim up to *limit* due requests of *destination*, the longest due first, for this caller alone.
 
@@ -272,6 +269,7 @@ class Outbox:
             limit: Requests; fewer come back when they are large (4 MiB in all, at least one).
             synced: Whether the attempt is on the disk before it is made. Only who must not send a second copy even
                 after a loss of power needs that; the death of the process forgets nothing either way.
+            followers: Also claim what waits behind one of them for its order key, all in order; see `claims.lease`.
 
         Returns:
             Nothing while the destination is paused.
@@ -279,14 +277,15 @@ class Outbox:
         if limit <= 0:
             return []
         ticks = self._database.ticks
-        tick, ttl_ns = ticks.at(now_ns), min(int(ttl_seconds * 1e9), CAP_NS)
-        token = f"{self._token}-{next(self._numbers)}"
+        claim = claims.Claim(
+            tick=ticks.at(now_ns),
+            ttl_ns=min(int(ttl_seconds * 1e9), CAP_NS),
+            limit=limit,
+            token=f"{self._token}-{next(self._numbers)}",
+            followers=followers,
+        )
         return self._database.run(
-            "lease",
-            lambda connection: claims.lease(
-                connection, destination, ticks=ticks, tick=tick, ttl_ns=ttl_ns, limit=limit, token=token
-            ),
-            synced=synced,
+            "lease", lambda connection: claims.lease(connection, destination, ticks, claim), synced=synced
         )
 
     def settle(

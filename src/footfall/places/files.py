@@ -35,7 +35,7 @@ def current_uid() -> int | None:
     return os.geteuid()
 
 
-def open_private(path: Path, flags: int = os.O_WRONLY) -> int:
+def open_private(path: Path, flags: int = os.O_WRONLY, *, mode: int = 0) -> int:
     """Create *path*, mode 0600, and return its descriptor.
 
     A symbolic link, FIFO or file that is already there is never opened.
@@ -43,12 +43,13 @@ def open_private(path: Path, flags: int = os.O_WRONLY) -> int:
     Args:
         path: In a directory of ours.
         flags: Access mode and more, such as ``os.O_WRONLY | os.O_APPEND``.
+        mode: Another mode, for the rare file that others are to read.
 
     Raises:
         FileExistsError: Something is there already, be it a dangling link.
         OSError: As ``os.open`` says.
     """
-    return os.open(path, flags | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, FILE_MODE)
+    return os.open(path, flags | os.O_CREAT | os.O_EXCL | _SAFE_FLAGS, mode or FILE_MODE)
 
 
 def write_private(path: Path, data: bytes, *, synced: bool = False) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from footfall.errors import RegistryError
-from footfall.registry.model import Capture, Entry, service_of
+from footfall.registry.model import ENDPOINT, Capture, Entry, endpoint_of, service_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +45,7 @@ def register(
     extra: Mapping[str, Any] | None = None,
     drop: Iterable[str] = (),
     start: bool = False,
+    outermost: bool = False,
     rate: float | None = None,
 ) -> Callable[[F], F]:
     """Return a decorator that registers a function, method, or class.
@@ -56,6 +57,7 @@ def register(
         extra: Further fields of each use.
         drop: Fields to take out again.
         start: Whether the start is reported too.
+        outermost: Whether a use is left out that is inside one of another entry of the project that says so as well.
         rate: Uses reported each second before the rest is only counted; 0 for no limit.
 
     Raises:
@@ -63,6 +65,7 @@ def register(
     """
     captures = _captures(capture) if capture else ()
     name = service_of((service,), source="register()") if service else ""
+    endpoint = endpoint_of((service,)) if "/" in service else ""  # without one, it is a service's name
     if rate is not None and not rate >= 0:
         msg = f"'rate' must be uses per second, 0 for no limit, not {rate!r}"
         raise RegistryError(msg, source="register()")
@@ -71,15 +74,16 @@ def register(
         wrap = hook.wrap
         if wrap is None:
             return function
-        module, qualname, line = _place(function)
+        module, qualname, line = place_of(function)
         entry = Entry(
             module=module,
             qualname=qualname,
             service=name,
             capture=captures,
-            extra=dict(extra or {}),
+            extra={**({ENDPOINT: endpoint} if endpoint else {}), **(extra or {})},
             drop=tuple(drop),
             start=start,
+            outermost=outermost,
             rate=rate,
             source="decorator",
             line=line,
@@ -98,7 +102,7 @@ def _captures(capture: Mapping[str, Any]) -> tuple[Capture, ...]:
     return Reader("register()", strict=True).captures(from_python(capture, "register()"))
 
 
-def _place(function: Any) -> tuple[str, str, int]:
+def place_of(function: Any) -> tuple[str, str, int]:
     """Return module, qualname and line of *function*, which may be a class, static or class method, or property."""
     inner = getattr(function, "__func__", None) or getattr(function, "fget", None) or function
     if isinstance(inner, functools.cached_property):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, get_args
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -30,6 +30,10 @@ OnCi = Literal["mark", "skip"]
 """In continuous integration, mark: report and say so; skip: report nothing."""
 
 FORMS: Final[tuple[str, ...]] = get_args(Form)
+PerCall: TypeAlias = Callable[[Any, "tuple[Any, ...]", Mapping[str, Any]], "Mapping[str, Any] | None"]
+"""Takes the subject of a use and the arguments of the call; returns further fields of that use, scrubbed, or None where
+nothing shall be said of it."""
+
 CONSENTS: Final[tuple[str, ...]] = get_args(Consent)
 ON_CI: Final[tuple[str, ...]] = get_args(OnCi)
 
@@ -43,6 +47,12 @@ PROJECT_MAX_CHARS: Final = 140
 """The longest project name that the servers keep whole (owner of 39, name of 100, one slash)."""
 
 SERVICE_MAX_CHARS: Final = 140
+
+ENDPOINT: Final = "access.endpoint"
+"""Extra field, and no field of the record: the path of the service at the server, where that is not in its name."""
+
+NAME_FIELDS: Final = ("access.name", "name")
+"""Extra fields that say who it was, where a format has a place for that; the first is what `user_name` fills."""
 
 _PROJECT = re.compile(f"{NAME_PATTERN}/{NAME_PATTERN}")
 _SERVICE_PART = re.compile(NAME_PATTERN)
@@ -73,10 +83,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         extra: Further fields of each use, see `footfall.usage.Usage.extra`.
         drop: Fields to take out again.
         start: Whether the start is reported too.
+        outermost: Whether a use is left out that is inside one of another entry of the project that says so as well.
         rate: Uses reported each second before the rest is only counted; 0 for no limit, None for the setting.
         source: File that named it, or "decorator"; for messages only.
         line: One-based line in *source*, or 0.
         candidates: For a bare name: the modules to look in. None listed: a notebook's namespace only.
+        per_call: Further fields that are known at each call only; for facades, whose clients set them at any time.
     """
 
     module: str
@@ -86,10 +98,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     rate: float | None = None
     source: str = ""
     line: int = 0
     candidates: tuple[str, ...] = ()
+    per_call: PerCall | None = None
 
     @property
     def name(self) -> str:
@@ -121,6 +135,7 @@ class Registry(msgspec.Struct, frozen=True):
         send_to: Destinations, each once.
         entries: Functions, each once for a service, in the order they were named.
         extra: Further fields of every use of the project.
+        user_name: Whether the login name goes along, to servers that have a place for it.
         warnings: What was ignored while reading, each with file and line.
         source: File it came from, or "".
     """
@@ -132,8 +147,18 @@ class Registry(msgspec.Struct, frozen=True):
     send_to: tuple[Destination, ...] = ()
     entries: tuple[Entry, ...] = ()
     extra: Mapping[str, Any] = {}
+    user_name: bool = False
     warnings: tuple[str, ...] = ()
     source: str = ""
+
+    def extra_of_uses(self, login: Callable[[], str]) -> Mapping[str, Any]:
+        """Return the fields of every use, with the name that *login* returns where `user_name` asks for it.
+
+        Whoever gives a name in ``extra`` wants that one.
+        """
+        if not self.user_name or not self.extra.keys().isdisjoint(NAME_FIELDS):
+            return self.extra
+        return {NAME_FIELDS[0]: login(), **self.extra}
 
     def services(self) -> dict[str, tuple[Entry, ...]]:
         """Return the entries by service, both in the order they were first named."""
@@ -175,6 +200,7 @@ def merge(first: Registry, second: Registry) -> Registry:
         send_to=second.send_to or first.send_to,
         entries=merge_entries((*first.entries, *second.entries)),
         extra={**first.extra, **second.extra},
+        user_name=first.user_name or second.user_name,
         warnings=tuple(dict.fromkeys((*first.warnings, *second.warnings))),
         source=second.source or first.source,
     )
@@ -201,7 +227,9 @@ def _merge_entry(first: Entry, second: Entry) -> Entry:
         extra={**first.extra, **second.extra},
         drop=tuple(dict.fromkeys((*first.drop, *second.drop))),
         start=first.start or second.start,
+        outermost=first.outermost or second.outermost,
         rate=first.rate if second.rate is None else second.rate,
+        per_call=second.per_call or first.per_call,
         source=second.source or first.source,
         line=second.line or first.line,
     )
@@ -239,6 +267,16 @@ def service_of(parts: Iterable[str], *, source: str = "", line: int = 0) -> str:
         )
         raise RegistryError(msg, source=source, line=line)
     return service
+
+
+def endpoint_of(parts: Iterable[str]) -> str:
+    """Return the endpoint that the nested keys *parts* mean where their service does not tell it, else "".
+
+    ``intake``, ``esm_store`` is service ``intake_esm_store``, as ``intake``, ``esm``, ``store`` would be
+    (wire/access.md section 1).
+    """
+    endpoint = "/".join(parts)
+    return endpoint if "_" in endpoint else ""
 
 
 def is_dotted(name: str) -> bool:

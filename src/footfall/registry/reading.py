@@ -19,6 +19,7 @@ from footfall.destination import Destination, InDoubt, check
 from footfall.errors import ConfigurationError, RegistryError
 from footfall.registry.model import (
     CONSENTS,
+    ENDPOINT,
     FORMS,
     ON_CI,
     Capture,
@@ -28,6 +29,7 @@ from footfall.registry.model import (
     OnCi,
     Registry,
     check_project,
+    endpoint_of,
     is_dotted,
     merge_captures,
     merge_entries,
@@ -38,11 +40,16 @@ from footfall.registry.model import (
 from footfall.registry.nearest import hint, nearest
 from footfall.registry.nodes import Node
 
-FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry"})
-ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "rate"})
-GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "rate"})
-DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt"})
+FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name"})
+ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "outermost", "rate"})
+GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "outermost", "rate"})
+DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt", "services"})
 IN_DOUBT: Final = ("retry", "drop")
+
+NO_PROJECT: Final = (
+    "this is a registry as ACCESS-NRI writes them, which names no project; pass it to footfall.instrument() with"
+    " project='owner/name', or write 'project: owner/name' and put the groups below 'registry:'"
+)
 
 _TYPO_CUTOFF: Final = 0.8
 """A group whose key is this much like an option is reported as a likely slip, but stays a group."""
@@ -56,7 +63,26 @@ class _Options(msgspec.Struct, frozen=True):
     extra: Mapping[str, Any] = {}
     drop: tuple[str, ...] = ()
     start: bool = False
+    outermost: bool = False
     rate: float | None = None
+
+
+def _at_endpoint(options: _Options, path: tuple[str, ...]) -> _Options:
+    """Return *options* with the endpoint of the group at *path*, where it is not in the name of its service."""
+    endpoint = endpoint_of(path)
+    return msgspec.structs.replace(options, extra={ENDPOINT: endpoint, **options.extra}) if endpoint else options
+
+
+def _is_access_file(root: Node) -> bool:
+    """Whether *root* is a file as ACCESS-NRI writes them: groups that end in lists of names, and no key of ours."""
+    members = root.members
+    return bool(members) and FILE_KEYS.isdisjoint(members or ()) and _ends_in_names(root)
+
+
+def _ends_in_names(node: Node) -> bool:
+    if node.members is not None:
+        return bool(node.members) and all(map(_ends_in_names, node.members.values()))
+    return bool(node.elements) and all(child.is_scalar for child in node.elements or ())
 
 
 class Reader:
@@ -85,6 +111,10 @@ class Reader:
         Raises:
             ConfigurationError: Something is wrong; a `RegistryError`, with the line.
         """
+        if _is_access_file(root):
+            if not project:
+                self._fail(NO_PROJECT, root)
+            return self.access_file(root, project=project)
         if root.members is None:
             self._fail(f"the file must be a map that begins with 'project:', not {root.shown()}", root)
         self._check_keys(root, FILE_KEYS, "the file")
@@ -109,6 +139,7 @@ class Reader:
             send_to=self._destinations(keys["send_to"]) if "send_to" in keys else (),
             entries=merge_entries(self._entries),
             extra=self._extra(keys["extra"]) if "extra" in keys else {},
+            user_name=self._truth(keys["user_name"], "user_name") if "user_name" in keys else False,
             warnings=tuple(self.warnings),
             source=self._source,
         )
@@ -116,7 +147,8 @@ class Reader:
     def access_file(self, root: Node, *, project: str, where: tuple[str, ...] = ()) -> Registry:
         """Return the registry of a file that holds nothing but nested groups of bare names.
 
-        Such files have no options, so each key is a group there, even ``start`` or ``rate``.
+        Such files have no options, so each key is a group there, even ``start`` or ``rate``. Their names are what users
+        write, and the client that they are made for sees no more than that: hence `outermost`.
 
         Raises:
             RegistryError: Something is wrong.
@@ -141,6 +173,7 @@ class Reader:
                 self._access_group(child, (*path, key), where)
         elif node.elements is not None:
             service = service_of(path, source=self._source, line=node.line) if path else ""
+            options = _at_endpoint(_Options(where=where, outermost=True), path)
             for child in node.elements:
                 name = self._text(child, "a function")
                 module, colon, qualname = name.partition(":")
@@ -150,7 +183,7 @@ class Reader:
                     module, qualname = "", name
                 else:
                     self._fail(f"{quote(name)} is no function name, such as 'esm_datastore.search'", child)
-                self._entries.append(self._entry_of(module, qualname, service, _Options(where=where), child.line))
+                self._entries.append(self._entry_of(module, qualname, service, options, child.line))
         elif not node.is_nothing:
             self._fail(f"{node.shown()} must be a group, or a list of functions", node)
 
@@ -159,8 +192,9 @@ class Reader:
             return
         if node.elements is not None:
             service = service_of(path, source=self._source, line=node.line) if path else ""
+            options = _at_endpoint(outer, path)
             for child in node.elements:
-                self._entry(child, service, outer)
+                self._entry(child, service, options)
             return
         if node.members is None:
             place = quote("/".join(path)) if path else "'registry'"
@@ -207,6 +241,7 @@ class Reader:
             extra=options.extra,
             drop=options.drop,
             start=options.start,
+            outermost=options.outermost,
             rate=options.rate,
             source=self._source,
             line=line,
@@ -223,6 +258,7 @@ class Reader:
             if "drop" in keys
             else outer.drop,
             start=self._truth(keys["start"], "start") if "start" in keys else outer.start,
+            outermost=self._truth(keys["outermost"], "outermost") if "outermost" in keys else outer.outermost,
             rate=self._rate(keys["rate"]) if "rate" in keys else outer.rate,
         )
 
@@ -280,18 +316,34 @@ class Reader:
             if key != wire and key not in DESTINATION_KEYS
         }
         doubt = self._word(keys["in_doubt"], "in_doubt", IN_DOUBT) if "in_doubt" in keys else ""
+        credentials = self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else ""
+        if credentials.startswith("memory:"):
+            self._fail(
+                "credentials in a registry must be env:NAME or file:/path; no process holds any for a file", node
+            )
         destination = Destination(
             wire=wire,
             endpoint=self._text(keys[wire], wire),
             options=options,
-            credentials=self._text(keys["credentials"], "credentials", secret=True) if "credentials" in keys else "",
+            credentials=credentials,
             insecure=self._truth(keys["insecure"], "insecure") if "insecure" in keys else False,
             in_doubt=cast("InDoubt", doubt),
+            services=self._services(keys["services"]) if "services" in keys else (),
         )
         try:
             return check(destination)
         except ConfigurationError as error:
             raise RegistryError(str(error), source=self._source, line=node.line) from None
+
+    def _services(self, node: Node) -> tuple[str, ...]:
+        services = [service_of((text,), source=self._source, line=node.line) for text in self._texts(node, "services")]
+        known = {entry.service for entry in self._entries}
+        for service in services:
+            # Decorators may name services that no file has; one that nearly has the name of another is a slip.
+            guess = nearest(service, known, cutoff=_TYPO_CUTOFF) if service not in known else ""
+            if guess:
+                self._warn(f"'services' names {quote(service)}; did you mean {guess!r}?", node.line)
+        return tuple(dict.fromkeys(services))
 
     def _wire(self, node: Node) -> str:
         """Return the key that names the wire: the installed one, or without a list of those the first key."""

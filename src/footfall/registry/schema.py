@@ -17,6 +17,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 _Rate = Annotated[float, Meta(ge=0, description="Uses reported each second, the rest is counted; 0 for no limit.")]
 _Extra = Annotated[dict[str, Any], Meta(description="Further fields of each use.")]
+_OUTERMOST: Final = "Leave out a use inside one of another function of the project that says so as well."
 _Words = Annotated[str | list[str], Meta(description="One, or a list.")]
 _Capture = Annotated[
     dict[str, Any], Meta(description="Parameters to report and what of them; none by default. null takes one back.")
@@ -30,6 +31,7 @@ class _Options(msgspec.Struct, forbid_unknown_fields=True):
     extra: _Extra | msgspec.UnsetType | None = msgspec.UNSET
     drop: _Words | msgspec.UnsetType | None = msgspec.UNSET
     start: Annotated[bool, Meta(description="Report the start of a use, too.")] | msgspec.UnsetType = msgspec.UNSET
+    outermost: Annotated[bool, Meta(description=_OUTERMOST)] | msgspec.UnsetType = msgspec.UNSET
     rate: _Rate | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -49,6 +51,9 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     consent: Consent = "opt-out"
     ci: OnCi = "mark"
     extra: _Extra | msgspec.UnsetType | None = msgspec.UNSET
+    user_name: Annotated[bool, Meta(description="Send the login name along, where a format has a place for it.")] = (
+        False
+    )
     send_to: list[dict[str, Any]] | dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
     registry: Any = None
 
@@ -61,6 +66,7 @@ class _Destination(msgspec.Struct):
     ]
     insecure: Annotated[bool, Meta(description="Allow plain http to another machine.")]
     in_doubt: Annotated[Literal["retry", "drop"], Meta(description="After a request without an answer.")]
+    services: Annotated[str | list[str], Meta(description="Only records of these services go there, one or a list.")]
 
 
 def json_schema() -> dict[str, Any]:

@@ -124,11 +124,14 @@ class Wire(Protocol):
         name: As in the entry point.
         in_doubt: Whether a request that got no answer is sent again (same key) or dropped and counted.
         batch_records: How many records `translate` wants at once at the most.
+        tells_starts: Whether the server hears of a START. Where it does not, it is no record that was left out: the END
+            tells of the same use. A wire without this attribute is asked for each.
     """
 
     name: str
     in_doubt: Literal["retry", "drop"]
     batch_records: int
+    tells_starts: bool
 
     def base_url(self, endpoint: str) -> str:
         """Return *endpoint* as the base that `Request.path` is appended to: no final slash, no known suffix."""

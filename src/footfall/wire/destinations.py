@@ -1,6 +1,7 @@
 """The destinations of the wires that ship with footfall, as a registry's ``send_to`` names them.
 
     send_to=[footfall.Migas("https://migas.example.org"), footfall.Otlp("http://localhost:4318")]
+    send_to=[footfall.Access("https://tracking.example.org/api", services="intake_catalog")]
 
 An option that has its default is not written down, so that `Migas(url)` and ``{wire: migas, endpoint: url}`` in a file
 are one destination with one account.
@@ -9,7 +10,9 @@ are one destination with one account.
 from __future__ import annotations
 
 import importlib.util
-from typing import Literal, get_args
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Literal, cast, get_args
 
 from footfall.destination import Destination, InDoubt, check
 from footfall.errors import ConfigurationError, NotOfferedError
@@ -17,6 +20,50 @@ from footfall.errors import ConfigurationError, NotOfferedError
 Dialect = Literal["rest", "graphql"]
 Compression = Literal["gzip", "none"]
 Protocol = Literal["http", "grpc"]
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def Access(  # noqa: N802  reads as what it makes, like a class
+    endpoint: str,
+    *,
+    services: str | Sequence[str] = (),
+    headers: Mapping[str, str] = NO_HEADERS,
+    credentials: str = "",
+    insecure: bool = False,
+    in_doubt: InDoubt = "",
+) -> Destination:
+    """Return a tracking service of ACCESS-NRI's kind as destination.
+
+    Args:
+        endpoint: Base URL of the service, such as ``https://host/api``; the endpoint of each record's service of the
+            registry is appended to it.
+        services: Only records of this service, or of these, go there: services with headers or credentials of their
+            own are destinations of their own. Empty: all records.
+        headers: Further headers of each request, plain ones only, for they are kept on disk; ``Content-Type`` replaces
+            ``application/json``.
+        credentials: ``env:NAME`` or ``file:/path``, holding header lines such as ``Authorization: Bearer ...``.
+        insecure: Allow plain http to another machine.
+        in_doubt: What to do after a request without an answer; "" retries, although a record has no id of its own by
+            which a server could tell the second copy from the first.
+
+    Raises:
+        ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+    """
+    options: dict[str, str | int | float | bool] = {}
+    if headers:
+        from footfall.wire import access_headers  # noqa: PLC0415  few have any, and `import footfall` stays light
+
+        options["headers"] = access_headers.as_text(headers)
+    return _checked(
+        "access",
+        endpoint,
+        options,
+        credentials=credentials,
+        insecure=insecure,
+        in_doubt=in_doubt,
+        services=_services(services),
+    )
 
 
 def Migas(  # noqa: N802  reads as what it makes, like a class
@@ -130,6 +177,7 @@ def _checked(
     credentials: str,
     insecure: bool,
     in_doubt: InDoubt,
+    services: tuple[str, ...] = (),
 ) -> Destination:
     _one_of(wire, "in_doubt", in_doubt, get_args(InDoubt))
     return check(
@@ -140,8 +188,17 @@ def _checked(
             credentials=credentials,
             insecure=insecure,
             in_doubt=in_doubt,
+            services=services,
         )
     )
+
+
+def _services(given: str | Sequence[str]) -> tuple[str, ...]:
+    words = (given,) if isinstance(given, str) and given else tuple(given)
+    if not all(isinstance(cast("object", word), str) and word for word in words):
+        msg = f"access: services {given!r:.80} must be services of the registry, such as 'intake_catalog'"
+        raise ConfigurationError(msg)
+    return tuple(dict.fromkeys(words))
 
 
 def _one_of(wire: str, option: str, value: str, offered: tuple[str, ...]) -> None:

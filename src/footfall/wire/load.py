@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 GROUP: Final = "footfall.wires"
 
 OURS: Final[Mapping[str, str]] = {
+    "access": "footfall.wire.access:AccessWire",
     "migas": "footfall.wire.migas:MigasWire",
     "otlp": "footfall.wire.otlp:OtlpWire",
     "ramen": "footfall.wire.ramen:RamenWire",

@@ -76,6 +76,7 @@ class MigasWire:
     name: str = "migas"
     in_doubt: Literal["retry", "drop"] = "retry"
     batch_records: int = 256
+    tells_starts: bool = True
 
     def __init__(self, *, dialect: Dialect = "rest", wait: bool = False) -> None:
         if dialect not in ("rest", "graphql"):

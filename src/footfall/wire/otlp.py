@@ -93,6 +93,7 @@ class OtlpWire:
     name: str = "otlp"
     in_doubt: Literal["retry", "drop"] = "retry"
     batch_records: int = 512
+    tells_starts: bool = True
 
     def __init__(
         self,

@@ -139,6 +139,7 @@ def _attributes(usage: Usage) -> dict[str, Any]:
     for key, value in usage.extra.items():
         if not key.startswith(ADDRESSED):
             values[names.EXTRA_PREFIX + key] = value
+    values[names.PARAMETERS] = usage.parameters or None
     values.update(usage.of_wire("otlp"))
     for name in usage.drop:
         for prefix in ("", names.ARGUMENT_PREFIX, names.EXTRA_PREFIX):

@@ -82,6 +82,7 @@ class RamenWire:
     name: str = "ramen"
     in_doubt: Literal["retry", "drop"] = "retry"
     batch_records: int = 256
+    tells_starts: bool = False
     sample_options: ClassVar[Mapping[str, Any]] = {"system_serial": 0}
     """For whoever looks at the wire without a server (`load.sample`)."""
 

@@ -66,11 +66,12 @@ def as_lines(key: str, request: Request, destination: Destination | None) -> Ite
 
 def headers(request: Request) -> list[tuple[str, str]]:
     """Return the header lines that *request* is sent with, but for those of the connection and the credentials."""
+    general = {"User-Agent": f"footfall/{VERSION}", "Accept": "*/*"}
+    said = dict(request.headers)
     return [
         ("Content-Type", request.content_type),
         *request.headers,
-        ("User-Agent", f"footfall/{VERSION}"),
-        ("Accept", "*/*"),
+        *((name, value) for name, value in general.items() if name not in said),
         ("Accept-Encoding", "identity"),
         ("Idempotency-Key", request.idempotency_key),
         ("Content-Length", str(len(request.body))),

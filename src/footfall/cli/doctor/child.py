@@ -17,6 +17,7 @@ import msgspec
 
 from footfall.cli.doctor.findings import Function, Importing, Inspected, Task
 from footfall.cli.doctor.modules import missing
+from footfall.instrumentation.instrumentor import BARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +30,6 @@ _PROGRAM: Final = (
     "from footfall.cli.doctor.inspection import main; main()"
 )
 
-NO_MODULE: Final = "no module is named; write module:qualname, or say where:"
 POLL_SECONDS: Final = 0.01
 
 
@@ -67,7 +67,10 @@ def looked_for(registries: Sequence[Registry]) -> tuple[Function, ...]:
     reasons = {name: missing(name) for registry in registries for entry in registry.entries for name in entry.modules}
     found: list[Function] = []
     for each in _unknown(registries, ""):
-        why = [reasons[name] for name in each.modules] or [NO_MODULE]
+        why = [reasons[name] for name in each.modules]
+        if not why:
+            found.append(msgspec.structs.replace(each, reason=BARE))
+            continue
         missed = msgspec.structs.replace(each, state="missed", reason="; ".join(why))
         found.append(missed if all(why) else each)
     return tuple(found)

@@ -187,7 +187,7 @@ def _project(registry: Registry, functions: Sequence[Function], said: Choice, en
 
 def _target(destination: Destination, environ: Mapping[str, str]) -> Target:
     """Return a server of a project, with what would keep requests from being sent there; never a credential's value."""
-    from footfall.courier.credentials import headers, resolve
+    from footfall.courier.credentials import headers, missing, resolve
     from footfall.wire.load import load
 
     problem = ""
@@ -196,7 +196,7 @@ def _target(destination: Destination, environ: Mapping[str, str]) -> Target:
         if destination.credentials:
             secret = resolve(destination.credentials, environ)
             if secret is None:
-                problem = f"{destination.credentials} is not there, or empty"
+                problem = missing(destination.credentials)
             else:
                 headers(secret)
     except (FootfallError, OSError) as error:

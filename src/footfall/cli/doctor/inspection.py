@@ -105,6 +105,8 @@ class Trial:
 
     def _why_not(self, watched: Watched) -> tuple[State, str]:
         entry = watched.entry
+        if not entry.modules and watched.state == "waiting":
+            return "unseen", watched.reason
         failures = {name: self._failed[name] for name in entry.modules if name in self._failed}
         imported = [module for name in entry.modules if isinstance(module := sys.modules.get(name), ModuleType)]
         if any(_is_there(module, entry.qualname) for module in imported):

@@ -37,7 +37,7 @@ class Received:
     Attributes:
         time_ns: UTC, when it had been read.
         path: With its query.
-        wire: ``migas``, ``otlp``, ``ramen``, or "" when no wire has that path.
+        wire: ``access``, ``migas``, ``otlp``, ``ramen``, or "" when no wire has that path.
         mode: In force for this request; ``ok`` where the mode spared it.
         answer: Status that reached the client; None when none did.
         accepted: Whether the server took the records: the documented yes, or a yes that was lost on its way.
@@ -46,9 +46,10 @@ class Received:
         headers: All headers, lower-case names; the values of `auth_headers` are masked.
         body: Text, or base64 where `body_encoding` says so.
         records: What it carried. A crumb: the fields of the REST body. A span or log: name, ids in hexadecimal,
-            attributes, resource, times, status. A message of ramen: the parts of its URL, ``packing``, and ``data``,
-            ``text`` or ``data_base64``. ``type`` is ``crumb``, ``span``, ``log`` or ``message``; ``refused`` says why
-            the server did not take this one, ``lost`` why it loses it after having said yes.
+            attributes, resource, times, status. A call record: its ``endpoint``, and its ``fields`` as sent. A message
+            of ramen: the parts of its URL, ``packing``, and ``data``, ``text`` or ``data_base64``. ``type`` is
+            ``crumb``, ``span``, ``log``, ``record`` or ``message``; ``refused`` says why the server did not take this
+            one, ``lost`` why it loses it after having said yes.
         sink_error: Not empty when the sink itself failed: report it.
     """
 

@@ -28,8 +28,10 @@ TEXT: Final = "text/plain; charset=utf-8"
 
 _REASONS: Final = {
     200: "OK",
+    201: "Created",
     202: "Accepted",
     204: "No Content",
+    301: "Moved Permanently",
     307: "Temporary Redirect",
     400: "Bad Request",
     404: "Not Found",

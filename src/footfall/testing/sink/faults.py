@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from footfall.testing.sink import migas, otlp, ramen
+from footfall.testing.sink import access, migas, otlp, ramen
 from footfall.testing.sink.exchange import HTML, JSON, Answer, Asked, text_answer
 from footfall.testing.sink.modes import Mode, Rule, parse_mode
 
@@ -51,7 +51,8 @@ def disturb(rule: Rule, wire: str, asked: Asked, honest: Answer) -> Disturbed:
         return Disturbed(OK, honest, honest.status)
     mode = rule.mode
     given = _instead(mode, wire, asked)
-    accepted = honest.accepted and given is None and mode.name not in _NOT_TAKEN
+    yes = given is None or (wire == "access" and access.is_yes(given))
+    accepted = honest.accepted and yes and mode.name not in _NOT_TAKEN
     answer = replace(given or honest, records=honest.records, accepted=accepted)
     return Disturbed(mode, answer, None if mode.name in _NO_STATUS else answer.status)
 
@@ -59,6 +60,8 @@ def disturb(rule: Rule, wire: str, asked: Asked, honest: Answer) -> Disturbed:
 def _instead(mode: Mode, wire: str, asked: Asked) -> Answer | None:
     """Return the answer that *mode* gives in place of the application's, if it does."""
     if mode.name == "ratelimit":
+        if wire == "access":
+            return access.too_many(*_retry_after(mode))
         return _TOO_MANY.get(wire, migas.too_many)(asked, *_retry_after(mode))
     if mode.name == "badjson" and wire == "ramen":
         return Answer(202, (("content-type", JSON),), b'{"code":')

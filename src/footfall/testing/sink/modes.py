@@ -26,7 +26,8 @@
 | `garbage` | bytes that are not HTTP | no |
 
 "Taken" is `Received.accepted`: whether a real server behind the fault would have the records. (reliability.md
-section 4, N1 to N11, and S14.)
+section 4, N1 to N11, and S14.) Clients of `access` go by the status alone, so there any 200, 201, 202 or 204 that is no
+page of HTML is a yes: `badjson`, `gzipbomb`, `huge` and `status:204` are taken.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from footfall.testing.sink import faults, migas, otlp, ramen
+from footfall.testing.sink import access, faults, migas, otlp, ramen
 from footfall.testing.sink.exchange import (
     AUTH_HEADERS,
     Answer,
@@ -146,6 +146,7 @@ class Server:
     def __init__(self, directory: Path, *, port: int, mode: Mode, registered: Sequence[str]) -> None:
         self._journal = Journal(directory / REQUESTS_FILE)
         self._state = migas.State(registered)
+        self._tables = access.State()
         self._rules = Rules(mode)
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -224,6 +225,8 @@ class Server:
             return migas.answer(asked, self._state)
         if wire == "ramen":
             return ramen.answer(asked, dropping=mode.name == "droprule", rule=mode.tail)
+        if wire == "access":
+            return access.answer(asked, self._tables)
         return otlp.answer(asked, rejected=rejected) if wire == "otlp" else migas.not_found()
 
     def _serve_control(self, connection: socket.socket) -> None:
@@ -253,7 +256,10 @@ def _wire(path: str) -> str:
         return "otlp"
     if path.startswith(ramen.PREFIX):
         return "ramen"
-    return "migas" if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH} else ""
+    if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH}:
+        return "migas"
+    # Last, for nearly every other path can be an endpoint; not the signals of OTLP that a sink does not take.
+    return "access" if not path.startswith("/v1/") and access.endpoint_of(path) else ""
 
 
 def _line(asked: Asked, wire: str, met: faults.Disturbed) -> dict[str, Any]:
