@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 PATIENCE_SECONDS: Final = 5.0
 LEASE_SECONDS: Final = 60.0
+
+TRIES: Final = 5
+TRY_AGAIN_SECONDS: Final = 0.01
+"""What has just come up may be due a moment from now: the outbox reads two clocks, and a busy machine may stop us in
+between (seen once in 20 runs of 1 100 messages at a load of 10)."""
 
 _MADE: Final = re.compile(r"[0-9a-f]{32}-[0-9a-f]{16}")
 _WHOLE: Final = re.compile(r"-?[0-9]+")
@@ -99,8 +105,14 @@ def _first(delivery: QueueDelivery | None) -> Leased | None:
     outbox = delivery.outbox
     if not outbox.pending():
         delivery.take_in()
-    leased = outbox.lease(delivery.number, now_ns=delivery.clock.now_ns(), ttl_seconds=LEASE_SECONDS, limit=1)
-    return leased[0] if leased else None
+    for _ in range(TRIES):
+        leased = outbox.lease(delivery.number, now_ns=delivery.clock.now_ns(), ttl_seconds=LEASE_SECONDS, limit=1)
+        if leased:
+            return leased[0]
+        if not outbox.pending():
+            break
+        time.sleep(TRY_AGAIN_SECONDS)
+    return None
 
 
 def message(row: int, request: Request) -> dict[str, Any]:

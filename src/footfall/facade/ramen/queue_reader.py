@@ -13,7 +13,7 @@ from footfall.errors import FootfallError, OutboxBusyError, OutboxError, Transpo
 from footfall.facade.ramen.blacklist import Blacklist, Rule
 from footfall.facade.ramen.config import QueueReaderConfig
 from footfall.facade.ramen.errors import AutheticationError
-from footfall.facade.ramen.queue import Queue
+from footfall.facade.ramen.queue import TRIES, TRY_AGAIN_SECONDS, Queue
 from footfall.facade.ramen.sending import Outcome, Sending
 from footfall.outbox.rows import Leased
 from footfall.wire import ramen_names as names
@@ -93,8 +93,11 @@ class QueueReader:
                     return self.EMPTY
                 delivery.take_in(most_chunks=1)
                 empty = not delivery.outbox.pending()
-                if not empty:
+                for _ in range(0 if empty else TRIES):
                     outcome = self._sending.round(delivery, retry_seconds=0.0, most=1)
+                    if outcome.handled or outcome.failed or not outcome.is_due:
+                        break
+                    time.sleep(TRY_AGAIN_SECONDS)
         except OutboxBusyError:
             return self.RETRY if len(self._queue) else self.EMPTY
         except OutboxError as error:
