@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
 
-.PHONY: demo test test-all lint format types check bench docs clean
+.PHONY: demo test test-all originals lint format types check bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/footfall demo
@@ -15,6 +15,10 @@ test: $(VENV)/.dev
 # On every CPython from 3.10 to 3.13 found here, each in an environment of its own.
 test-all:
 	.ci/test-all
+
+# The original clients' own tests, fetched into a temporary folder, with their imports pointed at the facades.
+originals: $(VENV)/.dev
+	$(BIN)/python -m tests.originals
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

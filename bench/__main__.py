@@ -23,6 +23,7 @@ FIGURES = {
     "waiting": "bench.waiting:figures",
     "intake": "bench.intake:figures",
     "courier": "bench.courier:figures",
+    "ramen": "bench.ramen:figures",
     "starting": "bench.starting:figures",
     "exiting": "bench.exiting:figures",
     "space": "bench.space:figures",

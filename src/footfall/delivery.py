@@ -22,6 +22,7 @@ from footfall.courier.transport import HttpTransport, Transport
 from footfall.destination import Destination
 from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.export.intake import Intake
+from footfall.journal.lines import MAX_LINE_BYTES
 from footfall.ledger import Ledger
 from footfall.outbox.store import Outbox
 from footfall.places import GONE_SECONDS, Places, adopt, discard, is_alive, private_directory, write_private
@@ -48,6 +49,7 @@ class Delivery:
         is_alive: Says whether a process id with that start time lives; default: of this machine.
         loading: Held while modules are imported that only some destinations need (`background.Background.loading`).
         keep_seconds: How long nothing must have been written to a finished journal before it is removed.
+        max_line_bytes: Of a journal; a longer line is taken for damage.
 
     Raises:
         OutboxBusyError: Another process delivers.
@@ -64,6 +66,7 @@ class Delivery:
         is_alive: Callable[[int, str], bool] = is_alive,
         loading: contextlib.AbstractContextManager[Any] | None = None,
         keep_seconds: float = 0.0,
+        max_line_bytes: int = MAX_LINE_BYTES,
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
@@ -88,6 +91,7 @@ class Delivery:
             is_alive=is_alive,
             choice=self._choice,
             keep_seconds=keep_seconds,
+            max_line_bytes=max_line_bytes,
         )
         self.courier = Courier(
             self.outbox,

@@ -80,7 +80,12 @@ class TransportError(FootfallError, OSError):
     Args:
         message: What happened, without credentials.
         in_doubt: True when the request may have reached the server (sent, then cut or timed out).
+
+    Attributes:
+        retry_seconds: Wait before the next try, where the transport knows better than the courier's back-off.
     """
+
+    retry_seconds: float | None = None
 
     def __init__(self, message: str, *, in_doubt: bool) -> None:
         super().__init__(message)

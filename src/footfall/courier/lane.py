@@ -6,7 +6,7 @@ import math
 import threading
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -17,7 +17,7 @@ from footfall.courier.rules import Rules
 from footfall.errors import FootfallError
 from footfall.ledger import Reason
 from footfall.outbox.rows import Settlement
-from footfall.wire.base import Action, RuledWire, Verdict
+from footfall.wire.base import Action, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased
     from footfall.outbox.store import Outbox
-    from footfall.wire.base import Wire
+    from footfall.wire.base import RuledWire, Wire
 
 IN_DOUBT: Final = Verdict(action=Action.DROP, reason=Reason.IN_DOUBT)
 RULED_OUT: Final = Verdict(action=Action.DROP, reason=Reason.RULE)
@@ -91,7 +91,7 @@ class Lane:
                 wire = wires(destination)
                 self.base_url = wire.base_url(destination.endpoint)
                 self.wire = wire
-                self.ruled = wire if isinstance(wire, RuledWire) else None
+                self.ruled = cast("RuledWire", wire) if hasattr(wire, "labels") else None
             self.headers = {}
             if destination.credentials:
                 secret = credentials.resolve(destination.credentials, environ)

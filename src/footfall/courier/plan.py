@@ -79,10 +79,11 @@ def after_answer(
         pause += random() * min(pause * 0.1, SPREAD_SECONDS)
     if 0 < verdict.max_attempts <= attempt:
         verdict = Verdict(action=Action.DROP, reason=verdict.reason or Reason.REFUSED, detail=verdict.detail)
+    wait = backoff_seconds(attempt, random) if verdict.retry_seconds is None else verdict.retry_seconds
     return Plan(
         verdict=verdict,
         sign="unwilling",
-        retry_seconds=pause or backoff_seconds(attempt, random),
+        retry_seconds=pause or wait,
         pause_seconds=pause,
         pause_reason=f"the server asked for it with {response.status}" if pause else "",
     )
@@ -99,8 +100,8 @@ def after_silence(
         )
     if error.in_doubt and drop_in_doubt:
         return Plan(verdict=Verdict(action=Action.DROP, reason=Reason.IN_DOUBT), sign="silent")
-    retry = Verdict(action=Action.RETRY)
-    return Plan(verdict=retry, sign="silent", retry_seconds=backoff_seconds(attempt, random))
+    wait = backoff_seconds(attempt, random) if error.retry_seconds is None else error.retry_seconds
+    return Plan(verdict=Verdict(action=Action.RETRY), sign="silent", retry_seconds=wait)
 
 
 def settlement(

@@ -96,16 +96,19 @@ def proxy_for(server: Origin, proxies: Mapping[str, str]) -> Proxy | None:
 
     Args:
         server: Where a request goes.
-        proxies: Proxy URLs by scheme, with ``all`` and ``no``, as `urllib.request.getproxies` returns them.
+        proxies: Proxy URLs by scheme, with ``all`` and ``no``, as `urllib.request.getproxies` returns them. One under
+            ``named`` was named for this very server: nothing exempts from it, not even loopback.
 
     Raises:
         TransportError: The proxy is of a kind we do not use, or its URL is none. Going the direct way instead is not
             for us to decide. SOCKS needs another package; within TLS to a proxy, urllib3 lets each byte of the TLS
             to the server wait anew, so no deadline would hold.
     """
-    url = proxies.get(server.scheme) or proxies.get("all")
-    if not url or is_loopback(server.host) or bypassed(server, proxies.get("no", "")):
-        return None
+    url = proxies.get("named")
+    if not url:
+        url = proxies.get(server.scheme) or proxies.get("all")
+        if not url or is_loopback(server.host) or bypassed(server, proxies.get("no", "")):
+            return None
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port

@@ -19,6 +19,7 @@ from footfall.consent.choice import Choice
 from footfall.crash import crash_at
 from footfall.destination import Destination, takers
 from footfall.errors import FootfallError, OutboxError, guard, trouble
+from footfall.journal.lines import MAX_LINE_BYTES
 from footfall.journal.reader import JournalReader, Observed, finished, journals, killed
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Wire
@@ -91,6 +92,7 @@ class Intake:
             of it (reliability.md S15).
         keep_seconds: How long nothing must have been written to a finished journal before it is removed, and the runs
             that it leaves open count as killed.
+        max_line_bytes: A longer line is taken for damage.
     """
 
     def __init__(
@@ -102,7 +104,9 @@ class Intake:
         is_alive: Callable[[int, str], bool],
         choice: Callable[[], Choice] = Choice,
         keep_seconds: float = 0.0,
+        max_line_bytes: int = MAX_LINE_BYTES,
     ) -> None:
+        self._max_line_bytes = max_line_bytes
         self._directory = directory
         self._keeper = keeper
         self._wires = wires
@@ -144,7 +148,9 @@ class Intake:
         return taken
 
     def _take_file(self, path: Path, offset: int, keep_going: Callable[[], bool]) -> int:
-        reader = self._readers.setdefault(path.name, JournalReader(path))
+        reader = self._readers.get(path.name)
+        if reader is None:
+            reader = self._readers[path.name] = JournalReader(path, max_line_bytes=self._max_line_bytes)
         taken = 0
         try:
             while True:

@@ -67,14 +67,19 @@ class _Function(msgspec.Struct, frozen=True):
 class JournalReader:
     """Reads one file.
 
+    Args:
+        path: The file.
+        max_line_bytes: A longer line is taken for damage.
+
     Attributes:
         opened: The first line, once it was read; None when the file does not begin with one of a version we know.
         closed: Whether a `Closed` line was seen: the process ended in good order.
         sealed: Whether a `Sealed` line was seen: the process went on in another file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, max_line_bytes: int = lines.MAX_LINE_BYTES) -> None:
         self.path = path
+        self._max_line_bytes = max_line_bytes
         self.opened: lines.Opened | None = None
         self.closed = False
         self.sealed = False
@@ -93,16 +98,16 @@ class JournalReader:
         """
         with self.path.open("rb", buffering=0) as file:
             while self._position < offset:
-                data = _whole_lines(file, self._position, offset - self._position)
+                data = self._whole_lines(file, self._position, offset - self._position)
                 if not data:
                     break
                 self._take(data)
                 self._position += len(data)
-            data = _whole_lines(file, offset, CHUNK_BYTES)
+            data = self._whole_lines(file, offset, CHUNK_BYTES)
             observed, corrupt = self._take(data)
             end = offset + len(data)
             self._position = max(self._position, end)
-            more = _whole_lines(file, end, lines.MAX_LINE_BYTES) if data else b""
+            more = self._whole_lines(file, end, lines.MAX_LINE_BYTES) if data else b""
         return Chunk(observed=observed, offset=end, corrupt=corrupt, at_end=not more)
 
     def look(self) -> None:
@@ -113,7 +118,28 @@ class JournalReader:
         """
         if self.opened is None:
             with self.path.open("rb", buffering=0) as file:
-                self._take(_whole_lines(file, 0, HEAD_BYTES))
+                self._take(self._whole_lines(file, 0, HEAD_BYTES))
+
+    def _whole_lines(self, file: Any, start: int, at_most: int) -> bytes:
+        """Return whole lines from *start*: up to *at_most* bytes, or one line where that alone is longer."""
+        file.seek(start)
+        data: bytes = file.read(at_most)
+        end = data.rfind(b"\n") + 1
+        if not end and len(data) == at_most and at_most <= CHUNK_BYTES:
+            pieces = [data]
+            size = len(data)
+            while not end and size <= self._max_line_bytes:
+                piece: bytes = file.read(max(lines.MAX_LINE_BYTES, size))
+                if not piece:
+                    break
+                found = piece.rfind(b"\n") + 1
+                end = size + found if found else 0
+                pieces.append(piece)
+                size += len(piece)
+            data = b"".join(pieces)
+            if not end and size > self._max_line_bytes:
+                return data  # no line is that long: damaged, and counted once
+        return data[:end]
 
     def _take(self, data: bytes) -> tuple[list[Observed], int]:
         observed: list[Observed] = []
@@ -256,16 +282,3 @@ def finished(path: Path, opened: lines.Opened | None, *, is_alive: Callable[[int
     if locked is None:
         return opened is not None and not is_alive(opened.pid, opened.started)
     return locked
-
-
-def _whole_lines(file: Any, start: int, at_most: int) -> bytes:
-    """Return whole lines from *start*: up to *at_most* bytes, or one line where that alone is longer."""
-    file.seek(start)
-    data: bytes = file.read(at_most)
-    end = data.rfind(b"\n") + 1
-    if not end and len(data) == at_most and at_most <= CHUNK_BYTES:
-        data += file.read(lines.MAX_LINE_BYTES)
-        end = data.rfind(b"\n") + 1
-        if not end and len(data) > lines.MAX_LINE_BYTES:
-            return data  # no line is that long: damaged, and counted once
-    return data[:end]

@@ -10,6 +10,7 @@ Promises, each with a test in ``tests/journal/test_writer.py``:
 - The file is locked (``flock``) as long as somebody may write to it. The kernel drops the lock with the last writer,
   also in the middle of a ``write``, so a file that can be locked by a reader is complete.
 - A fork child never writes to its parent's file, and lets go of its parent's lock.
+- What `Journal.synced` returned for survives loss of power as well; threads share one ``fsync`` (`syncing`).
 - A disk that is full, read-only or gone costs the caller nothing but the failed call; what it refused is kept in
   memory, up to 1 000 records or 1 MiB, and tried again from the courier's thread (reliability.md P11). Beyond that,
   and beyond the size limit of all journals, `write` says no and the caller counts: counts stay exact, detail is not.
@@ -18,6 +19,7 @@ Promises, each with a test in ``tests/journal/test_writer.py``:
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import threading
@@ -31,8 +33,9 @@ import msgspec
 
 from footfall.errors import UnsafeFileError, trouble
 from footfall.journal import lines
+from footfall.journal.files import create, size_of, sync_directory
+from footfall.journal.syncing import GroupSync
 from footfall.locks import try_lock
-from footfall.places import private_directory
 
 SUFFIX: Final = ".jsonl"
 KEPT_RECORDS: Final = 1000
@@ -66,6 +69,8 @@ class Journal:
         max_bytes: Size at which a file is sealed and the next one begun.
         total_max_bytes: Size of all journals there beyond which nothing is accepted, only counted.
         durability: ``power`` syncs every record (reliability.md section 2).
+        make_room: Called with the directory before a file is begun while all journals there exceed *total_max_bytes*;
+            may remove some, and what is left does not matter. Default: nobody does, and new records are only counted.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Journal:
         max_bytes: int = 2**20,
         total_max_bytes: int = 64 * 2**20,
         durability: Literal["process", "power"] = "process",
+        make_room: Callable[[Path], None] | None = None,
     ) -> None:
         self.directory: Path | None = None
         self.fd = -1
@@ -87,6 +93,11 @@ class Journal:
         self._resource = resource
         self._max_bytes = max_bytes
         self._total_max_bytes = total_max_bytes
+        self._make_room = make_room
+        self._group = GroupSync(self._sync_all)
+        self._named = True
+        self._left: list[int] = []  # descriptors of files that were sealed since the last sync, where somebody syncs
+        self._syncs = durability == "power"
         self._sync = durability == "power"
         self._who: Identity | None = None
         self._sequence = 0
@@ -136,10 +147,25 @@ class Journal:
                 self._torn = True
                 return self._keep(line)
             if self._sync:
-                os.fsync(fd)
+                self._group.wait()
         except OSError:
             return self._keep(line)
         return True
+
+    def synced(self) -> None:
+        """Return when everything that this thread has written is on the disk; threads share one ``fsync``.
+
+        Raises:
+            OSError: It is not, or the disk refused a record that is still kept in memory.
+        """
+        self._syncs = True
+        if self.fd < 0 or self._behind:
+            raise OSError(errno.EIO, "the journal cannot be written to")
+        self._group.wait()
+
+    def bound(self, *, max_bytes: int, total_max_bytes: int) -> None:
+        """Set the sizes anew, from the next file on."""
+        self._max_bytes, self._total_max_bytes = max_bytes, total_max_bytes
 
     def define(self, definition: Definition) -> None:
         """Write *definition* now, and again at the head of every further file of this process."""
@@ -227,6 +253,11 @@ class Journal:
         self._kept_bytes = 0
         self._not_before = 0.0
         self._torn = self._full = self._behind = False
+        self._group = GroupSync(self._sync_all)
+        left, self._left = self._left, []
+        for each in left:
+            with contextlib.suppress(OSError):
+                os.close(each)
         self._definitions = []
         self._undefined = []
 
@@ -280,7 +311,7 @@ class Journal:
     def _open(self) -> bool:
         """Open the next file and put it under the descriptor; the lock is held."""
         directory = self.directory = self.directory or self._locate()
-        self._full = directory is not None and _size_of(directory) > self._total_max_bytes
+        self._full = directory is not None and self._is_full(directory)
         if directory is None or self._full:
             self._not_before = time.monotonic() + RETRY_SECONDS
             if self._full:
@@ -295,18 +326,17 @@ class Journal:
             # Under another name until it is locked and has its head: a reader that tries the lock of a file in the
             # making could win it, and would then take the file of a living process for an orphan.
             unfinished = path.with_suffix(".new")
-            fd = _create(unfinished)
+            fd = create(unfinished)
             try_lock(fd)  # where there are no locks, pid and start time tell
             view = memoryview(head)
             while view:
                 view = view[os.write(fd, view) :]
             unfinished.rename(path)
-            if self._sync:
-                os.fsync(fd)
-                _sync_directory(directory)
             if self._number >= 0:
                 if self.fd >= 0:
                     self._last_words(lines.Sealed())
+                    if self._syncs:  # a thread may have written to it and not synced yet
+                        self._left.append(os.dup(self.fd))
                 os.dup2(fd, self._number, inheritable=False)
                 os.close(fd)
                 self.fd = self._number
@@ -322,11 +352,32 @@ class Journal:
             self._complaint = ("journal", f"cannot be written: {error.strerror or type(error).__name__}")
             return False
         self.path, self._size, self._torn, self._who = path, len(head), False, who
+        self._named = False
         self._undefined.clear()
         self._behind = bool(self._kept)
         self.opened_at = time.monotonic()
         self._sequence += 1
         return True
+
+    def _is_full(self, directory: Path) -> bool:
+        if size_of(directory) <= self._total_max_bytes:
+            return False
+        if self._make_room is None:
+            return True
+        self._make_room(directory)
+        return False
+
+    def _sync_all(self) -> None:
+        left, self._left = self._left, []
+        try:
+            for fd in (*left, self.fd):
+                os.fsync(fd)
+            if not self._named and self.directory is not None:
+                self._named = True
+                sync_directory(self.directory)
+        finally:
+            for fd in left:
+                os.close(fd)
 
     def _head(self, who: Identity) -> bytes:
         opened = lines.Opened(
@@ -380,32 +431,3 @@ class Journal:
             self._kept.append(line)
             self._kept_bytes += len(line)
             return True
-
-
-def _create(path: Path) -> int:
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    try:
-        return os.open(path, flags, 0o600)
-    except FileNotFoundError:  # somebody removed the directory under a running process (reliability.md D3)
-        private_directory(path.parent)
-        return os.open(path, flags, 0o600)
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the name of a new file survive loss of power, where directories can be synced."""
-    if os.name == "posix":
-        fd = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _size_of(directory: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError), os.scandir(directory) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                total += entry.stat(follow_symlinks=False).st_size
-    return total

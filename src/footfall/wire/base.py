@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -95,6 +95,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         reason: For DROP, and for the rejected part of a partial success.
         wait_seconds: For RETRY: no request to this destination before that time. None leaves it to the courier
             (``Retry-After``, else back-off).
+        retry_seconds: For RETRY: this request waits so long; None leaves it to the courier's back-off.
         max_attempts: For RETRY: at that many attempts in all, drop with `reason`. 0 for no limit.
         rejected: For DELIVERED: how many of the request's records the server did not take.
         detail: A few words for `footfall doctor`, may quote the server; never logged, escaped when shown.
@@ -105,6 +106,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     action: Action
     reason: Reason | None = None
     wait_seconds: float | None = None
+    retry_seconds: float | None = None
     max_attempts: int = 0
     rejected: int = 0
     detail: str = ""
@@ -151,7 +153,6 @@ class Wire(Protocol):
         ...
 
 
-@runtime_checkable
 class RuledWire(Wire, Protocol):
     """A wire whose server can order requests dropped. A wire without this method pays nothing for drop rules."""
 

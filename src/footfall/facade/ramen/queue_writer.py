@@ -1,0 +1,92 @@
+"""`QueueWriter`: messages into the queue, a `write` each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from footfall.facade.ramen.config import QueueWriterConfig
+from footfall.facade.ramen.payload import body
+from footfall.facade.ramen.queue import Queue
+from footfall.wire import ramen_names as names
+
+
+class QueueWriter:
+    """Puts messages into a queue on disk.
+
+    A message is serialised in the caller's thread and appended to this process's journal. When `push` returns, it
+    survives the death of the process; with *sync*, loss of power as well. No network, no lock shared with another
+    process, no compression: that comes when a reader takes the message in.
+
+    Args:
+        config: Which queue.
+        sync: What `push` does where it is not told.
+
+    Raises:
+        AssertionError: *config* is no `QueueWriterConfig`.
+        DataError: *config* is not valid.
+        OSError: The folder cannot be made, or is not ours alone.
+    """
+
+    def __init__(self, config: QueueWriterConfig, *, sync: bool = False) -> None:
+        self._queue = Queue(config)
+        self._sync = sync
+        self._known: dict[tuple[Any, Any, Any], tuple[str, str, str | int]] = {}
+
+    def push(
+        self,
+        category: str,
+        data_type: str,
+        data_version: str | int,
+        data: Any,
+        reqid: Any = None,
+        *,
+        sync: bool | None = None,
+    ) -> None:
+        """Put one message into the queue.
+
+        Args:
+            category: Letters, digits, ``_``, ``-``; likewise the next two.
+            data_type: What kind of message this is. Messages of one category and data type are sent in order.
+            data_version: Of the kind; a number or a text.
+            data: Text or bytes, sent as they are; anything else as JSON (`payload`).
+            reqid: By which the server knows a message that it has already; default: a random one.
+            sync: Whether to return only when the message survives loss of power; threads share the wait for the disk.
+
+        Raises:
+            AssertionError: A name is missing or holds other characters; nothing was stored.
+            TypeError, ValueError: JSON cannot say *data*; nothing was stored.
+            NotSyncedError: *sync* was asked for and the disk refused.
+        """
+        key = (category, data_type, data_version)
+        is_plain = type(category) is str and type(data_type) is str and type(data_version) in {str, int}
+        kind = self._known.get(key) if is_plain else None
+        if kind is None:
+            kind = (_checked("category", category), _checked("data_type", data_type), _version(data_version))
+            if is_plain and len(self._known) < 1000:
+                self._known[key] = kind
+        self._queue.spool.push(
+            *kind,
+            body(data),
+            None if reqid is None or reqid == "" else str(reqid),
+            synced=self._sync if sync is None else sync,
+        )
+
+    def queue_size(self) -> int:
+        """Return how many messages wait; while another process reads, as it was at most a second ago."""
+        return len(self._queue)
+
+
+def _checked(what: str, value: Any) -> str:
+    if not value:
+        msg = f"Missing value for {what}"
+        raise AssertionError(msg)
+    text = str(int(value)) if isinstance(value, bool) else str(value)
+    if not names.NAME.fullmatch(text):
+        msg = f"Invalid characters in {what}"
+        raise AssertionError(msg)
+    return text
+
+
+def _version(value: Any) -> str | int:
+    text = _checked("data_version", value)
+    return int(text) if isinstance(value, int) and abs(int(text)) < 2**63 else text
