@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from jobfiles import MANUAL, YAML, file_of, job, write
+from jobfiles import MANUAL, ROOT, YAML, file_of, job, write
 from jsonschema import Draft202012Validator
 
 from footfall.facade.tracker.generate_json_schemas import generate_job_configs_json_schema, parse_args
 from footfall.jobs import load, load_mapping, registered
 from footfall.jobs.schema import json_schema
+from footfall.registry.nodes import from_text
+from footfall.semver import semver
 
 MODULE = "footfall.facade.tracker.generate_json_schemas"
 NAME = "job-configurations-schema.generated.json"
@@ -147,3 +150,16 @@ assert footfall.jobs.load("jobs.yaml").tags == ("my_job",)
 """
     said = python("-c", program, cwd=tmp_path)
     assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+
+
+def test_the_page_shows_what_is_so(tmp_path: Path):
+    """Its file loads and is valid, its code runs, its versions become what it says."""
+    page = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
+    text, code = (re.findall(rf"```{word}\n(.*?)```", page, re.DOTALL)[0] for word in ("yaml", "python"))
+    write(tmp_path, "job_configurations.yaml", text)
+    said = python("-c", code + "print(job.version, job.points)", cwd=tmp_path)
+    assert (said.stdout, said.stderr) == ("24.1.0-rc1 15\n", "")
+    Draft202012Validator(json_schema()).validate(from_text(text, "f").plain())
+    versions = re.findall(r"`([0-9!.a-z]+)` (?:becomes\s)?`([0-9a-z.+-]+)`", " ".join(page.split()))
+    assert len(versions) == 6
+    assert [semver(python_version) for python_version, _ in versions] == [made for _, made in versions]
