@@ -167,9 +167,9 @@ ERRORS: list[tuple[Any, int, str]] = [
         "metadata of step 's' of job 'j' has no 'name'; add it",
     ),
     (
-        file_of(job("j", step(metadata_configurations=[{"name": "m", "kind": "numbr"}]))),
+        file_of(job("j", step(metadata_configurations=[{"name": "m", "kind": "numbers"}]))),
         15,
-        "kind of metadata of step 's' of job 'j' is 'numbr'; did you mean 'number'?",
+        "kind of metadata of step 's' of job 'j' is 'numbers'; did you mean 'number'?",
     ),
     (
         file_of(job("j", step(metadata_configurations=[{"name": "m", "kind": "boolean"}]))),
