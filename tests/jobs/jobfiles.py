@@ -7,6 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""Of every property: the machine may be busy."""
+
 MANUAL: dict[str, Any] = {
     "$schema": "./job-configurations-schema.generated.json",
     "job_configs": [

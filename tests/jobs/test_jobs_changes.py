@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jobfiles import YAML, file_of, job, step, vector, write
+from jobfiles import UNTIMED, YAML, file_of, job, step, vector, write
 
 from footfall.errors import ChangedJobError, ConfigurationError
 from footfall.jobs import JobConfig, changes, load, load_mapping, registered
@@ -85,6 +85,7 @@ STEPS = st.lists(
 )
 
 
+@UNTIMED
 @given(STEPS, STEPS)
 def test_nothing_is_overlooked(one: list[dict[str, Any]], other: list[dict[str, Any]]):
     """Whatever differs is told, also where names of metadata repeat; what does not differ is not."""

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from jobfiles import MANUAL, YAML, file_of, job, step, vector
+from jobfiles import MANUAL, UNTIMED, YAML, file_of, job, step, vector
 from jsonschema import Draft202012Validator
 
 from footfall.errors import DuplicateJobError, RegistryError
@@ -69,7 +69,7 @@ JOBS = odd_map(
 FILES = odd_map({"job_configs": odd(st.lists(JOBS, max_size=2))})
 
 
-@settings(max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@settings(UNTIMED, max_examples=600)
 @given(FILES)
 def test_the_schema_and_the_reader_agree(content: Any):
     """On files that are mostly right, whatever else is in them."""
