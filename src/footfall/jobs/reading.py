@@ -135,7 +135,7 @@ class Reader:
         node = self._required(node, "version", whose)
         # A number is taken as it was written: in YAML, 1.10 needs no quotes.
         version = semver(node.text) if isinstance(node.scalar, (str, int, float)) else ""
-        if not version or isinstance(node.scalar, bool):
+        if not version:
             self._fail(f"version of {whose} is {node.shown()}; write it as in '1.4.0' or '1.4.0-rc1'", node)
         return version
 
