@@ -162,6 +162,16 @@ def test_runs_are_jobs_where_the_destination_says_so() -> None:
     assert body(but(RUN, session_id=""), DERIVING)["provider_job_id"] == "a" * 32
 
 
+def test_runs_of_a_project_that_names_its_customer_are_jobs() -> None:
+    """The tag is `service.name` then; what no run has to do with stays out."""
+    extra = {"tracker.customer_id": 7}
+    assert body(but(RUN, extra=extra)) == {"provider_job_id": JOB.session_id, "customer_id": 7, "tag": "fmriprep"}
+    assert body(but(END, extra=extra))["kind"] == "complete"
+    assert body(but(NOTE, extra=extra))["kind"] == "info"
+    assert one(but(STEP, extra=extra)) is None
+    assert body(but(RUN, extra=extra), DERIVING)["tag"] == "my_job"
+
+
 def test_a_restarted_program_goes_on_with_its_job() -> None:
     """Its job is the request that may be waiting already; its events are new."""
     again = [but(usage, trace_id="f" * 32, span_id="e" * 16) for usage in (JOB, STEP)]

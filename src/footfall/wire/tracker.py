@@ -27,7 +27,8 @@ What is a job, and what belongs to one, is said by fields addressed to this wire
     tracker.<any other>      goes into the metadata
 
 With the option `job`, runs (`footfall.track`) are jobs without further words, events belong to the job of their
-session, and so do uses of functions whose step is declared in `steps`; other uses are left out.
+session, and so do uses of functions whose step is declared in `steps`; other uses are left out. A project that says
+`tracker.customer_id` for all its uses has the same; the tag is then the repository part of its name.
 """
 
 from __future__ import annotations
@@ -154,7 +155,7 @@ class TrackerWire:
         job_id = fields.job_id(own["provider_job_id"]) if "provider_job_id" in own else _derived_id(usage)
         if usage.kind is Kind.EVENT and "configuration" in own:
             return _configuration(own, job_id if "provider_job_id" in own else None)
-        tag = fields.tag(own["job"]) if "job" in own else (self.job or None) if _is_run(usage) else None
+        tag = fields.tag(own["job"]) if "job" in own else self._tag_of_run(usage, own)
         if job_id is None or (tag is None and usage.kind is Kind.START) or usage.kind is Kind.COUNT:
             return None
         if tag is not None:
@@ -167,11 +168,17 @@ class TrackerWire:
                 return _request(JOBS, body, job_id, _digest("job", job_id))
         return self._event(usage, own, job_id, is_job=tag is not None)
 
+    def _tag_of_run(self, usage: Usage, own: Mapping[str, Any]) -> str | None:
+        """Return the tag of a run that is a job without saying which; None for any other use."""
+        if usage.name != usage.project or usage.kind not in {Kind.START, Kind.END}:
+            return None
+        return self.job or (fields.tag(usage.project.rpartition("/")[2]) if "customer_id" in own else None)
+
     def _event(self, usage: Usage, own: Mapping[str, Any], job_id: str, *, is_job: bool) -> Request | None:
         """Return the event that *usage* is in the job *job_id*, or None where it is in none."""
         step = self._step_of(usage, own)
         says_so = "provider_job_id" in own or "kind" in own or "tag" in own
-        in_session = bool(self.job) and (usage.kind is Kind.EVENT or step is not None)
+        in_session = bool(self.job or "customer_id" in own) and (usage.kind is Kind.EVENT or step is not None)
         failed = usage.outcome not in {None, Outcome.OK}
         derived = "error" if failed else "info" if usage.kind is Kind.EVENT else "complete" if is_job else "step"
         kind = own.get("kind", derived)
@@ -193,10 +200,6 @@ class TrackerWire:
         function = usage.name.replace(":", ".")
         names = (function, function.rpartition(".")[2])
         return next((name for name in names if name in self.steps), None)
-
-
-def _is_run(usage: Usage) -> bool:
-    return usage.kind in {Kind.START, Kind.END} and usage.name == usage.project
 
 
 def _derived_id(usage: Usage) -> str | None:
