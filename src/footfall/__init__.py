@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from footfall.distro_logs import FootfallLogExporter
     from footfall.errors import FootfallError
     from footfall.version import VERSION as __version__  # noqa: N811  the name that tools ask for
-    from footfall.wire.destinations import Access, Migas, Otlp, Ramen
+    from footfall.wire.destinations import Access, Migas, Otlp, Ramen, Tracker
 
 __all__ = [
     "Access",
@@ -26,6 +26,7 @@ __all__ = [
     "Migas",
     "Otlp",
     "Ramen",
+    "Tracker",
     "__version__",
     "drain",
     "event",
@@ -46,6 +47,7 @@ _HOMES = {
     "Migas": "footfall.wire.destinations",
     "Otlp": "footfall.wire.destinations",
     "Ramen": "footfall.wire.destinations",
+    "Tracker": "footfall.wire.destinations",
     "__version__": "footfall.version:VERSION",
     "jobs": "footfall.jobs:",
 }

@@ -30,17 +30,20 @@ class Disclosure:
         new = [known for known in tuple(runtime.projects.values()) if not known.announced]
         for known in new:
             known.announced = True  # first: who stands in for stderr may call a function that is observed
-        speaking = [known.state for known in new if known.decision.sends and known.state.send_to]
+        speaking = [known for known in new if known.decision.sends and known.state.send_to]
         if not speaking:
             return
         places, choice = runtime.find_places(), runtime.choice()
-        asked = [state for state in speaking if choice.says(state.project) != "on"]
+        asked = [known for known in speaking if choice.says(known.registry.project) != "on"]
         if places is None or not asked or ci.system(runtime.environ):
             return
         with runtime.background.loading:
             from footfall.consent.notice import Announced, give  # noqa: PLC0415  once, and not where footfall is off
         directories = [directory for directory in (places.config, places.state) if directory is not None]
-        give([Announced(state.project, state.send_to) for state in asked], directories)
+        give(
+            [Announced(known.registry.project, known.state.send_to, login_name=known.names_user) for known in asked],
+            directories,
+        )
 
     def print_payloads(self) -> None:
         """Print what this process would send, under ``FOOTFALL=log``; else nothing."""

@@ -62,6 +62,7 @@ class Instrumented(msgspec.Struct, kw_only=True, eq=False):
     state: ProjectState
     instrumentor: Instrumentor
     packages: frozenset[str] = frozenset()
+    names_user: bool = False
     announced: bool = False
     subjects: dict[tuple[object, ...], Subject] = msgspec.field(default_factory=dict[tuple[object, ...], Subject])
 
@@ -156,6 +157,7 @@ class Runtime:
                 state=state,
                 instrumentor=instrumentor,
                 packages=names,
+                names_user=registry.user_name,
             )
             lifecycle.watch(lambda: _current)
             instrumentor.instrument(registry.entries)

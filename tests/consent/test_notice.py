@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from footfall.consent.notice import Announced, give, text
@@ -46,6 +47,17 @@ def test_it_names_what_whom_to_and_how_to_stop() -> None:
     assert max(map(len, found.splitlines())) <= 120
     many = text([Announced(f"a/p{number}", ONE.send_to) for number in range(5)])
     assert "a/p2 to usage.example.org; and 2 more projects" in many
+
+
+def test_a_login_name_that_goes_along_is_named(tmp_path: Path) -> None:
+    """Also by a project that was announced before and did not send it then."""
+    assert "login" not in said(ONE, to=[tmp_path])
+    named = msgspec.structs.replace(ONE, login_name=True)
+    told = said(named, to=[tmp_path])
+    assert "Your login name goes along for owner/tool." in told
+    assert len(text([named]).splitlines()) <= 4
+    assert max(map(len, text([named]).splitlines())) <= 120
+    assert said(named, to=[tmp_path]) == said(ONE, to=[tmp_path]) == ""
 
 
 def test_it_is_said_once_for_each_project_and_server(tmp_path: Path) -> None:
@@ -113,12 +125,14 @@ footfall.drain(20)
 """
 
 
-def on_a_terminal(observation: Observation, *, consent: str = "opt-out", **extra: str) -> tuple[str, str]:
+def on_a_terminal(
+    observation: Observation, *, consent: str = "opt-out", program: str = PROGRAM, **extra: str
+) -> tuple[str, str]:
     """Run a program whose stderr is a terminal; return what it said there, and on stdout."""
     ours, theirs = pty.openpty()
     environment = observation.environment(**extra)
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(url=observation.sink.url, consent=consent)],
+        [sys.executable, "-c", program.format(url=observation.sink.url, consent=consent)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=theirs,
@@ -181,3 +195,23 @@ def test_a_process_without_a_terminal_logs_it_and_sends(tmp_path: Path) -> None:
         assert done.stderr == ""
         assert done.stdout.count("INFO footfall footfall: use is reported: tests/observed") == 1
         assert len(observation.crumbs()) == 1
+
+
+ACCESS = """
+from footfall.facade.access.api import ApiHandler
+handler = ApiHandler()
+handler.server_url = {url!r} + "/api"
+handler.send_api_request("intake_catalog", "esm_datastore.search", [], {{}})
+import footfall
+footfall.drain(20)
+"""
+
+
+@pytest.mark.parametrize("user_name", ["registry", "facade"])
+def test_who_is_named_reads_so_before_anything_is_sent(tmp_path: Path, user_name: str) -> None:
+    """Whether the project's registry asks for the name, or the interface of a client that always sends it."""
+    program = PROGRAM.replace("consent=", "user_name=True, consent=") if user_name == "registry" else ACCESS
+    with Sink(tmp_path / "sink") as sink:
+        told, _ = on_a_terminal(Observation(tmp_path, sink), program=program, FOOTFALL="on")
+    project = "tests/observed" if user_name == "registry" else "intake/catalog"
+    assert f"Your login name goes along for {project}." in told

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+import footfall
 from footfall.consent.choice import turn_off
 from footfall.errors import OutboxBusyError, trouble
 from footfall.facade.ramen import takeover
@@ -32,6 +33,7 @@ from footfall.facade.ramen.queue_reader import QueueReader
 from footfall.facade.ramen.queue_writer import QueueWriter
 from footfall.facade.ramen.utils import create_queue_reader_and_writer
 from footfall.places import config_directory
+from footfall.testing import Sink
 from tests.facade.ramenhelp import ACCEPTED, Recorder, config_for
 
 GUARD_SECONDS = 20
@@ -546,3 +548,21 @@ def test_a_rule_matches_the_version_as_it_is_sent() -> None:
         with pytest.raises(DataError):
             rules.add(wrong)
     assert ACCEPTED["status"] == 202
+
+
+# -- beside the queue ----------------------------------------------------------------------------------------------
+
+
+def test_a_push_is_an_event_where_its_project_is_instrumented(tmp_path: Path, footfall_sink: Sink) -> None:
+    """It says what kind of message there was, and nothing of what the message says; without the project, nothing."""
+    writer = QueueWriter(config_for("127.0.0.1:9", tmp_path))
+    writer.push("metrics", "before", 1, {"secret": "canary"})
+    footfall.instrument("ramen/imx", send_to=[footfall.Otlp(footfall_sink.url)])
+    writer.push("metrics", "totals", 2, {"secret": "canary"})
+    assert footfall.drain(GUARD_SECONDS).pending == 0
+    [told] = footfall_sink.records()
+    said = json.dumps(told)
+    assert "totals" in said
+    assert "metrics" in said
+    assert "canary" not in said
+    assert writer.queue_size() == 2

@@ -51,15 +51,22 @@ def told(observation: Observation) -> list[tuple[str, str]]:
 
 def test_every_class_of_the_name_counts_in_the_module_that_defines_it(observation: Observation, names: Names):
     """Loaded before or imported later; a module that only imports the class, or has no such method, does not count."""
-    early = observation.module("class Store:\n  def get(self): return 1")
-    seek(observation, "Store.get")
-    late = observation.module(f"from {early.__name__} import Store as Early\nclass Store:\n  def get(self): return 2")
-    other = observation.module("class Store: pass")
-    third = observation.module(f"from {early.__name__} import Store")
-    assert (early.Store().get(), late.Store().get(), late.Early().get(), third.Store().get()) == (1, 2, 1, 1)
-    first, second = f"{early.__name__}:Store.get", f"{late.__name__}:Store.get"
+    early = observation.module("class StoreOfTest:\n  def get(self): return 1")
+    seek(observation, "StoreOfTest.get")
+    late = observation.module(
+        f"from {early.__name__} import StoreOfTest as Early\nclass StoreOfTest:\n  def get(self): return 2"
+    )
+    other = observation.module("class StoreOfTest: pass")
+    third = observation.module(f"from {early.__name__} import StoreOfTest")
+    assert (early.StoreOfTest().get(), late.StoreOfTest().get(), late.Early().get(), third.StoreOfTest().get()) == (
+        1,
+        2,
+        1,
+        1,
+    )
+    first, second = f"{early.__name__}:StoreOfTest.get", f"{late.__name__}:StoreOfTest.get"
     assert told(observation) == [(first, "s"), (second, "s"), (first, "s"), (first, "s")]
-    assert vars(other.Store).get("get") is None
+    assert vars(other.StoreOfTest).get("get") is None
     assert states(observation.instrumentor) == [(first, "wrapped"), (second, "wrapped")]
 
 
@@ -158,11 +165,11 @@ def test_what_is_defined_anew_is_observed_anew(observation: Observation, names: 
 
 def test_a_reloaded_module_is_observed_again(observation: Observation, names: Names, main: types.ModuleType):
     """Its classes are new objects."""
-    seek(observation, "Store.get")
-    module = observation.module("class Store:\n  def get(self): return 1")
+    seek(observation, "StoreOfTest.get")
+    module = observation.module("class StoreOfTest:\n  def get(self): return 1")
     importlib.reload(module)
     names.before_cell(main)
-    module.Store().get()
+    module.StoreOfTest().get()
     assert len(told(observation)) == 1
 
 
@@ -177,7 +184,9 @@ def test_a_reloaded_module_is_observed_again(observation: Observation, names: Na
 )
 def test_an_attribute_of_one_object_only(observation: Observation, names: Names, body: str):
     """However the object has it; accesses of other objects of the class, and of other attributes, are no uses."""
-    name = observation.write_module(f"class Thing:\n  {body}\n  def other(self): return 2\ncat, dog = Thing(), Thing()")
+    name = observation.write_module(
+        f"class ThingOfTest:\n  {body}\n  def other(self): return 2\ncat, dog = ThingOfTest(), ThingOfTest()"
+    )
     seek(observation, f"{name}.cat.entry")
     module = importlib.import_module(name)
     assert (module.cat.entry, module.dog.entry, module.cat.other(), module.cat.entry) == (1, 1, 2, 1)
@@ -189,12 +198,12 @@ def test_a_lazy_module_may_make_the_object_each_time(observation: Observation, n
     """Each is observed while it lives; functions that are made lazily are observed as well."""
     name = observation.write_module(
         """
-        class Thing:
+        class ThingOfTest:
             def call(self): return 1
         def _work(): return 2
         _work.__name__ = "work"
         def __getattr__(name):
-            if name == "cat": return Thing()
+            if name == "cat": return ThingOfTest()
             if name == "work":
                 globals()["work"] = _work
                 return _work
@@ -204,7 +213,7 @@ def test_a_lazy_module_may_make_the_object_each_time(observation: Observation, n
     seek(observation, f"{name}.cat.call", f"{name}.work")
     module = importlib.import_module(name)
     first, second = module.cat, module.cat
-    assert (first.call(), second.call(), module.Thing().call(), module.work(), module.work()) == (1, 1, 1, 2, 2)
+    assert (first.call(), second.call(), module.ThingOfTest().call(), module.work(), module.work()) == (1, 1, 1, 2, 2)
     assert told(observation) == [(f"{name}:cat.call", "s")] * 2 + [(f"{name}:work", "s")] * 2
     with pytest.raises(AttributeError, match="nothing"):
         _ = module.nothing
@@ -235,8 +244,15 @@ mod = Mod("mod")
     sys.modules["odd_module_of_test"] = vars(main)["mod"]
     try:
         namespace = vars(main)
-        namespace.update(run=namespace["odd"], Store=namespace["odd"], Thing=namespace["Odd"])
-        seek(observation, "run", "Store.get", "Thing.nothing", "odd_module_of_test.run", "odd_module_of_test.cat.x")
+        namespace.update(run=namespace["odd"], StoreOfTest=namespace["odd"], ThingOfTest=namespace["Odd"])
+        seek(
+            observation,
+            "run",
+            "StoreOfTest.get",
+            "ThingOfTest.nothing",
+            "odd_module_of_test.run",
+            "odd_module_of_test.cat.x",
+        )
         names.before_cell(main, "from odd_module_of_test import run")
         names.before_cell(main)
     finally:
@@ -247,8 +263,8 @@ mod = Mod("mod")
 
 def test_importing_is_as_without(observation: Observation, names: Names):
     """Loaders and specs are the originals; failed imports fail as ever, and may be tried again."""
-    seek(observation, "Store.get")
-    module = observation.module("class Store:\n  def get(self): pass")
+    seek(observation, "StoreOfTest.get")
+    module = observation.module("class StoreOfTest:\n  def get(self): pass")
     assert type(module.__spec__).__name__ == "ModuleSpec"
     assert type(module.__loader__).__name__ == type(module.__spec__.loader).__name__ == "SourceFileLoader"
     broken = observation.write_module("raise LookupError('broken')")
@@ -256,25 +272,25 @@ def test_importing_is_as_without(observation: Observation, names: Names):
         importlib.import_module(broken)
     with pytest.raises(ModuleNotFoundError, match="nosuchmodule77"):
         importlib.import_module("nosuchmodule77")
-    observation.write_module("class Store:\n  def get(self): pass", broken)
-    importlib.import_module(broken).Store().get()
-    assert told(observation) == [(f"{broken}:Store.get", "s")]
+    observation.write_module("class StoreOfTest:\n  def get(self): pass", broken)
+    importlib.import_module(broken).StoreOfTest().get()
+    assert told(observation) == [(f"{broken}:StoreOfTest.get", "s")]
 
 
 def test_a_wrong_capture_is_said_once(observation: Observation, names: Names, main: types.ModuleType):
     """Nothing can stand there, and no cell tries again."""
     observation.instrumentor.instrument([
-        Entry(module="", qualname="Store.get", capture=(Capture("nothing", "int"),)),
+        Entry(module="", qualname="StoreOfTest.get", capture=(Capture("nothing", "int"),)),
         Entry(module="", qualname="int.bit_length"),
     ])  # fmt: skip
-    module = observation.module("class Store:\n  def get(self): pass\nvalue = 3")
-    before = vars(module.Store)["get"]
+    module = observation.module("class StoreOfTest:\n  def get(self): pass\nvalue = 3")
+    before = vars(module.StoreOfTest)["get"]
     vars(main)["number"] = 3
     names.before_cell(main)
-    assert vars(module.Store)["get"] is before
+    assert vars(module.StoreOfTest)["get"] is before
     found = {each.entry.qualname: (each.state, each.reason) for each in observation.instrumentor.watched}
-    assert found["Store.get"][0] == "cannot"
-    assert "has no parameter 'nothing'" in found["Store.get"][1]
+    assert found["StoreOfTest.get"][0] == "cannot"
+    assert "has no parameter 'nothing'" in found["StoreOfTest.get"][1]
     assert found["int.bit_length"][0] == "cannot"
     assert "written in C" in found["int.bit_length"][1]
 

@@ -11,7 +11,7 @@ import pytest
 
 from footfall.instrumentation.recorder import Subject
 from footfall.registry.model import Entry, Registry, merge
-from footfall.testing.capture import Captured, capture
+from footfall.testing.captured import Captured, capture
 
 
 def lend(book: int) -> int:

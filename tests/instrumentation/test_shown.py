@@ -14,7 +14,7 @@ from traitlets.config import Config
 
 import footfall
 from footfall.instrumentation.shown import Shown
-from footfall.testing.capture import Captured
+from footfall.testing.captured import Captured
 
 CELL = """
 class Catalogue:

@@ -144,8 +144,8 @@ def show_hangs() -> None:
     Not faulthandler's own watchdog: it is a thread, and a fork child that ends would wait for it.
     """
     faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
-    signal.alarm(25)
-    os.register_at_fork(after_in_child=lambda: signal.alarm(25))
+    signal.alarm(45)
+    os.register_at_fork(after_in_child=lambda: signal.alarm(45))
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def carelessly(path: Path, *_: object) -> int:
     return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
 
 
-@rule(without(writer, "_create", carelessly))
+@rule(without(writer, "create", carelessly))
 def test_a_journal_is_made_only_where_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever guesses a journal's name, random part and all, still makes us write nowhere but in a file of our own."""
     monkeypatch.setattr(writer.secrets, "token_hex", lambda size: "00" * size)
@@ -111,7 +111,7 @@ def make_openly(path: Path) -> bool:
 @rule(
     without(files, "FILE_MODE", 0o666),
     without(files, "DIRECTORY_MODE", 0o777, without(files, "_directory_refusal", lambda *_: "")),
-    without(writer, "_create", lambda path: openly(path, os.O_WRONLY | os.O_APPEND)),
+    without(writer, "create", lambda path: openly(path, os.O_WRONLY | os.O_APPEND)),
     without(outbox_files, "make_private", make_openly),
 )
 def test_everything_is_private_whatever_the_umask() -> None:

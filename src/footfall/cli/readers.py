@@ -100,11 +100,23 @@ def _reads(wire: Wire, row: Row) -> bool:
         return False
     values = _VALUES.get(key, ("1.1", "2.2"))
     changes = _CHANGES.get(key, tuple({"resource": {key: value}} for value in values))
+    # A wire that tells only of uses which say so would seem to read nothing of any other.
+    saying_so: Mapping[str, Any] = getattr(wire, "sample_extra", {})
     try:
-        told = [_told(wire, msgspec.structs.replace(_BASE, **change)) for change in ({}, *changes)]
+        return _differ(wire, changes, {}) or (bool(saying_so) and _differ(wire, changes, saying_so))
     except Exception:  # noqa: BLE001  a wire of others that fails on it has at least looked at it
         return True
-    return any(one != told[0] for one in told)
+
+
+def _differ(wire: Wire, changes: Sequence[Mapping[str, Any]], extra: Mapping[str, Any]) -> bool:
+    """Whether one of *changes* to a record with *extra* changes what the server gets to see."""
+    base = msgspec.structs.replace(_BASE, extra=extra)
+    told = _told(wire, base)
+    for change in changes:
+        fields = {**change, "extra": {**extra, **change.get("extra", {})}}
+        if _told(wire, msgspec.structs.replace(base, **fields)) != told:
+            return True
+    return False
 
 
 def _told(wire: Wire, usage: Usage) -> list[tuple[object, ...]]:

@@ -28,24 +28,32 @@ MAX_BYTES: Final = 256 * 1024
 _NAMED: Final = 3
 """Projects that are named in full; `footfall doctor` lists the others."""
 
+LOGIN_NAME: Final = "login name"
+
 logger = logging.getLogger("footfall")
 
 
 class Announced(msgspec.Struct, frozen=True):
-    """A project whose uses are about to be sent, and where they go."""
+    """A project whose uses are about to be sent, where they go, and whether the login name goes along."""
 
     project: str
     send_to: tuple[Destination, ...]
+    login_name: bool = False
 
     @property
     def servers(self) -> tuple[str, ...]:
         """Hosts, each once."""
         return tuple(dict.fromkeys(urlsplit(destination.endpoint).netloc for destination in self.send_to))
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What a notice has said once it was shown: a project that then begins to say who it was says so anew."""
+        return (*self.servers, LOGIN_NAME) if self.login_name else self.servers
+
 
 class _Stored(msgspec.Struct, frozen=True):
     shown: dict[str, list[str]] = {}
-    """Project to the hosts that were named in its notice."""
+    """Project to what its notice named: hosts, and `LOGIN_NAME`."""
 
 
 def give(
@@ -66,7 +74,7 @@ def give(
         logger.info("%s", text(announced))
         return
     shown = _shown(directories)
-    new = [each for each in announced if not {*each.servers} <= {*shown.get(each.project, ())}]
+    new = [each for each in announced if not {*each.told} <= {*shown.get(each.project, ())}]
     if not new:
         return
     try:
@@ -76,7 +84,7 @@ def give(
         logger.info("%s", text(new))
         return
     for each in new:
-        shown[each.project] = sorted({*shown.get(each.project, ()), *each.servers})
+        shown[each.project] = sorted({*shown.get(each.project, ()), *each.told})
     _remember(directories, shown)
 
 
@@ -85,10 +93,13 @@ def text(announced: Sequence[Announced]) -> str:
     named = "; ".join(f"{each.project} to {', '.join(each.servers)}" for each in announced[:_NAMED])
     more = f"; and {len(announced) - _NAMED} more projects" if len(announced) > _NAMED else ""
     stop = f"footfall off {announced[0].project}, footfall off" if len(announced) == 1 else "footfall off"
+    told = [each.project for each in announced if each.login_name]
+    others = f" and {len(told) - _NAMED} more" if len(told) > _NAMED else ""
+    login = f"\nYour login name goes along for {', '.join(told[:_NAMED])}{others}." if told else ""
     return (
         f"footfall: use is reported: {named}{more}.\n"
         "Sent are names of registered functions, how runs end, versions, platform, a random id (all: footfall fields)."
-        f"\nSee it: footfall show. Stop it: {stop}, or FOOTFALL=off in the environment."
+        f"{login}\nSee it: footfall show. Stop it: {stop}, or FOOTFALL=off in the environment."
     )
 
 

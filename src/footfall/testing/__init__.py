@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from footfall.testing.capture import Captured, capture
+    from footfall.testing.captured import Captured, capture
     from footfall.testing.clock import FakeClock
     from footfall.testing.ids import SequentialIds
     from footfall.testing.ledger import assert_ledger
@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 _HOME: Final = {
-    "capture": "capture",
-    "Captured": "capture",
+    "capture": "captured",
+    "Captured": "captured",
     "FakeClock": "clock",
     "SequentialIds": "ids",
     "ScriptedTransport": "transport",

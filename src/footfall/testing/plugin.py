@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from footfall.testing.capture import Captured
+    from footfall.testing.captured import Captured
     from footfall.testing.clock import FakeClock
     from footfall.testing.ids import SequentialIds
     from footfall.testing.sink.client import Sink
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def footfall_capture(tmp_path: Path) -> Iterator[Captured]:
     """What is instrumented in the test is observed into a folder of the test, and undone after it."""
-    from footfall.testing.capture import capture  # noqa: PLC0415  only for tests that ask
+    from footfall.testing.captured import capture  # noqa: PLC0415  only for tests that ask
 
     with capture(tmp_path / "footfall-capture") as captured:
         yield captured

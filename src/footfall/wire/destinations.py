@@ -169,6 +169,42 @@ def Ramen(  # noqa: N802  reads as what it makes, like a class
     return _checked("ramen", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
 
 
+def Tracker(  # noqa: N802  reads as what it makes, like a class
+    endpoint: str,
+    *,
+    customer_id: int = -1,
+    job: str = "",
+    steps: str | Sequence[str] = (),
+    credentials: str = "",
+    insecure: bool = False,
+    in_doubt: InDoubt = "",
+) -> Destination:
+    """Return a backend of trackerapi as destination.
+
+    Args:
+        endpoint: Base URL.
+        customer_id: Of jobs that do not say theirs: an existing user of the backend. -1: each job says it.
+        job: Tag of the job configuration of runs that do not say theirs. Empty: only uses that say so are jobs.
+        steps: Tags of declared steps: a function of that name is the step, and no other step is sent. Empty: the steps
+            that uses name are trusted.
+        credentials: ``env:NAME`` or ``file:/path``, holding the header line ``x-api_key: ...``, with one hyphen and
+            one underscore.
+        insecure: Allow plain http to another machine.
+        in_doubt: What to do after a request without an answer; "" drops and counts it, for a second copy of an event is
+            a second event to the backend.
+
+    Raises:
+        ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+    """
+    from footfall.wire.tracker import TrackerWire  # noqa: PLC0415  only for those who have such a server
+
+    declared = steps if isinstance(steps, str) else ",".join(steps)
+    TrackerWire(customer_id=customer_id, job=job, steps=declared)  # it checks its own options
+    options: dict[str, str | int | float | bool] = {} if customer_id == -1 else {"customer_id": customer_id}
+    options.update((key, value) for key, value in (("job", job), ("steps", declared)) if value)
+    return _checked("tracker", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
+
+
 def _checked(
     wire: str,
     endpoint: str,

@@ -27,6 +27,7 @@ OURS: Final[Mapping[str, str]] = {
     "migas": "footfall.wire.migas:MigasWire",
     "otlp": "footfall.wire.otlp:OtlpWire",
     "ramen": "footfall.wire.ramen:RamenWire",
+    "tracker": "footfall.wire.tracker:TrackerWire",
 }
 
 _MEMBERS: Final = ("name", "in_doubt", "batch_records", "base_url", "translate", "judge", "split")

@@ -95,6 +95,8 @@ def instrumented(service: str, entries: tuple[Entry, ...] = ()) -> Instrumented 
                 again(known, send_to=())  # merging would leave the earlier ones
             here.instrument(Registry(project=project, send_to=send_to, entries=entries))
             known = here.projects.get(project)
+            if known is not None:
+                known.names_user = True  # so that the notice says so
     return known
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from footfall import runtime
 from footfall.facade.ramen.config import QueueWriterConfig
 from footfall.facade.ramen.payload import body
 from footfall.facade.ramen.queue import Queue
@@ -70,6 +71,9 @@ class QueueWriter:
             None if reqid is None or reqid == "" else str(reqid),
             synced=self._sync if sync is None else sync,
         )
+        here = runtime.current()
+        if (known := here.projects.get(self._queue.spool.project)) is not None:
+            here.event(known, kind[1], {"category": kind[0], "data_version": kind[2]})
 
     def queue_size(self) -> int:
         """Return how many messages wait; while another process reads, as it was at most a second ago."""

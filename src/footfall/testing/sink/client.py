@@ -37,7 +37,7 @@ class Received:
     Attributes:
         time_ns: UTC, when it had been read.
         path: With its query.
-        wire: ``access``, ``migas``, ``otlp``, ``ramen``, or "" when no wire has that path.
+        wire: ``access``, ``migas``, ``otlp``, ``ramen``, ``tracker``, or "" when no wire has that path.
         mode: In force for this request; ``ok`` where the mode spared it.
         answer: Status that reached the client; None when none did.
         accepted: Whether the server took the records: the documented yes, or a yes that was lost on its way.
@@ -47,9 +47,10 @@ class Received:
         body: Text, or base64 where `body_encoding` says so.
         records: What it carried. A crumb: the fields of the REST body. A span or log: name, ids in hexadecimal,
             attributes, resource, times, status. A call record: its ``endpoint``, and its ``fields`` as sent. A message
-            of ramen: the parts of its URL, ``packing``, and ``data``, ``text`` or ``data_base64``. ``type`` is
-            ``crumb``, ``span``, ``log``, ``record`` or ``message``; ``refused`` says why the server did not take this
-            one, ``lost`` why it loses it after having said yes.
+            of ramen: the parts of its URL, ``packing``, and ``data``, ``text`` or ``data_base64``. What a tracker
+            takes: its ``fields`` as sent. ``type`` is ``crumb``, ``span``, ``log``, ``record``, ``message``,
+            ``configuration``, ``job`` or ``event``; ``refused`` says why the server did not take this one, ``lost``
+            why it loses it after having said yes.
         sink_error: Not empty when the sink itself failed: report it.
     """
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from footfall.testing.sink import access, migas, otlp, ramen
+from footfall.testing.sink import access, migas, otlp, ramen, tracker
 from footfall.testing.sink.exchange import HTML, JSON, Answer, Asked, text_answer
 from footfall.testing.sink.modes import Mode, Rule, parse_mode
 
@@ -186,7 +186,7 @@ def _garbage(to: Delivery) -> None:
     to.connection.sendall(b"220 mail.example ESMTP ready\r\n\x00\xff\xfe\r\n\r\n")
 
 
-_TOO_MANY: Final = {"otlp": otlp.too_many, "ramen": ramen.too_many}
+_TOO_MANY: Final = {"otlp": otlp.too_many, "ramen": ramen.too_many, "tracker": tracker.too_many}
 
 _PERFORM: Final = {
     "closemid": _close_mid,

@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from footfall.testing.sink import access, faults, migas, otlp, ramen
+from footfall.testing.sink import access, faults, migas, otlp, ramen, tracker
 from footfall.testing.sink.exchange import (
     AUTH_HEADERS,
     Answer,
@@ -147,6 +147,7 @@ class Server:
         self._journal = Journal(directory / REQUESTS_FILE)
         self._state = migas.State(registered)
         self._tables = access.State()
+        self._jobs = tracker.State()
         self._rules = Rules(mode)
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -216,6 +217,8 @@ class Server:
         met = faults.disturb(rule, wire, asked, honest)
         if wire == "migas" and met.answer.accepted:
             self._state.keep(met.answer.records)
+        if wire == "tracker" and met.answer.accepted:
+            self._jobs.keep(met.answer.records)
         line = _line(asked, wire, met)
         self._journal.append(line | {"sink_error": trouble} if trouble else line)
         return faults.Delivery(connection, met.mode, met.answer, asked.keep_alive).perform()
@@ -227,6 +230,8 @@ class Server:
             return ramen.answer(asked, dropping=mode.name == "droprule", rule=mode.tail)
         if wire == "access":
             return access.answer(asked, self._tables)
+        if wire == "tracker":
+            return tracker.answer(asked, self._jobs)
         return otlp.answer(asked, rejected=rejected) if wire == "otlp" else migas.not_found()
 
     def _serve_control(self, connection: socket.socket) -> None:
@@ -258,6 +263,8 @@ def _wire(path: str) -> str:
         return "ramen"
     if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH}:
         return "migas"
+    if tracker.is_path(path):
+        return "tracker"
     # Last, for nearly every other path can be an endpoint; not the signals of OTLP that a sink does not take.
     return "access" if not path.startswith("/v1/") and access.endpoint_of(path) else ""
 
