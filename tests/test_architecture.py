@@ -14,9 +14,21 @@ ROWS: tuple[frozenset[str], ...] = tuple(
     map(
         frozenset,
         (
-            {"errors", "ledger", "attributes", "usage", "destination", "clock", "scrub", "locks", "version", "crash"},
+            {
+                "errors",
+                "ledger",
+                "attributes",
+                "usage",
+                "destination",
+                "clock",
+                "scrub",
+                "locks",
+                "version",
+                "crash",
+                "semver",
+            },
             {"settings", "places"},
-            {"registry", "resource", "consent", "wire", "journal", "outbox", "startup_file"},
+            {"registry", "jobs", "resource", "consent", "wire", "journal", "outbox", "startup_file"},
             {"instrumentation", "export", "courier", "gateway"},
             {"status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime"},
             {
@@ -41,10 +53,16 @@ ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names}
 ORDERED = ("status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime")
 """The one row whose modules know each other, each only those before it."""
 
-APART = frozenset({"registry", "resource", "consent", "wire", "journal", "outbox"})
+APART = frozenset({"registry", "jobs", "resource", "consent", "wire", "journal", "outbox"})
 
-ALLOWED_NEIGHBOURS = frozenset({("outbox", "wire.base")})
-"""`Request`, `Response` and `Verdict` are what an outbox keeps and a courier carries."""
+ALLOWED_NEIGHBOURS = frozenset(
+    {
+        ("outbox", "wire.base"),
+        *(("jobs", f"registry.{module}") for module in ("model", "nearest", "nodes", "yaml")),
+    }
+)
+"""`Request`, `Response` and `Verdict` are what an outbox keeps and a courier carries. Two kinds of configuration files
+are read by the same nodes, and quote and guess alike."""
 
 INSIDE_TOP = frozenset(
     {

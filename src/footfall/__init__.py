@@ -7,6 +7,7 @@ package loads none of them, starts nothing and reads nothing.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from footfall import jobs
     from footfall.api import drain, event, instrument, register, track, uninstrument
     from footfall.destination import Destination
     from footfall.distro import FootfallInstrumentor, FootfallSpanExporter
@@ -30,6 +31,7 @@ __all__ = [
     "drain",
     "event",
     "instrument",
+    "jobs",
     "register",
     "track",
     "uninstrument",
@@ -47,6 +49,7 @@ _HOMES = {
     "Ramen": "footfall.wire.destinations",
     "Tracker": "footfall.wire.destinations",
     "__version__": "footfall.version:VERSION",
+    "jobs": "footfall.jobs:",
 }
 
 
@@ -56,8 +59,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(msg)
     from importlib import import_module  # noqa: PLC0415  with the first name that is used
 
-    module, _, attribute = _HOMES.get(name, "footfall.api").partition(":")
-    value = getattr(import_module(module), attribute or name)
+    module, colon, attribute = _HOMES.get(name, "footfall.api").partition(":")
+    home = import_module(module)
+    value = home if colon and not attribute else getattr(home, attribute or name)
     globals()[name] = value
     return value
 

@@ -2,7 +2,10 @@
 
     FootfallError
     ├── ConfigurationError (ValueError)      a setting, a destination, a registry file
-    │   └── RegistryError                    carries file and line
+    │   ├── RegistryError                    carries file and line
+    │   │   ├── DuplicateJobError            a job configuration's tag is there twice
+    │   │   └── ChangedJobError              other content than was registered under the same version
+    │   └── UnknownTagError (LookupError)    no job or step is called so
     ├── UnsafeFileError (PermissionError)    a file of somebody else would decide where data go
     ├── OutboxError (RuntimeError)
     │   ├── OutboxBusyError                  another process delivers
@@ -43,7 +46,7 @@ class ConfigurationError(FootfallError, ValueError):
 
 
 class RegistryError(ConfigurationError):
-    """A registry file is wrong.
+    """A registry file, or one of job configurations, is wrong.
 
     Args:
         message: What is wrong, with the offending value and the nearest right one.
@@ -56,6 +59,18 @@ class RegistryError(ConfigurationError):
         super().__init__(place + message)
         self.source = source
         self.line = line
+
+
+class DuplicateJobError(RegistryError):
+    """Two job configurations have the same tag."""
+
+
+class ChangedJobError(RegistryError):
+    """A job configuration differs from the one that was registered under the same version; servers refuse that."""
+
+
+class UnknownTagError(ConfigurationError, LookupError):
+    """No job, or no step of a job, has this tag; the message lists those there are."""
 
 
 class UnsafeFileError(FootfallError, PermissionError):

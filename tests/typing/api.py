@@ -138,3 +138,13 @@ def helpers(directory: Path) -> tuple[FakeClock, ScriptedTransport, SequentialId
     """What one tests with."""
     with Sink(directory):
         return FakeClock(), ScriptedTransport(), SequentialIds()
+
+
+def jobs(directory: Path) -> tuple[str, int, tuple[str, ...]]:
+    """Job configurations as their users see them."""
+    loaded: footfall.jobs.JobConfigs = footfall.jobs.load(directory, version="1.0")
+    one: footfall.jobs.JobConfig = loaded["my_job"]
+    step: footfall.jobs.StepConfig = one.step("say_hello")
+    kinds = {metadata.kind for metadata in step.metadata_configurations}
+    changed = footfall.jobs.changes(one, footfall.jobs.load_one(directory / "one.json"))
+    return one.version, step.points + len(kinds) + len(footfall.jobs.load_mapping({"job_configs": []})), changed

@@ -50,7 +50,7 @@ COMMANDS: Final = {
     "reset-id": Listed("footfall.cli.reset_id", "forget the random id of this installation"),
     "doctor": Listed("footfall.cli.doctor.command", "what would happen here, what does not work, and what to do"),
     "fields": Listed("footfall.cli.fields", "every field that can leave the machine, and who gets it"),
-    "schema": Listed("footfall.cli.schema", "the JSON Schema of footfall.yaml, for editors"),
+    "schema": Listed("footfall.cli.schema", "the JSON Schema of footfall.yaml or of job configurations, for editors"),
     "notebook": Listed("footfall.cli.notebook", "load footfall in every notebook and IPython shell, or stop doing so"),
     "demo": Listed(
         "footfall.cli.demo.command", "watch a real package, deliver to a server here, and check every number"

@@ -17,6 +17,7 @@ from footfall.cli import choices, tables
 from footfall.cli.common import deliverer
 from footfall.cli.main import DONE
 from footfall.consent import choice
+from footfall.jobs import registered
 from footfall.ledger import Reason
 from footfall.places import find, private_directory
 from footfall.resource import kernels
@@ -54,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     if places is not None and not arguments.project:
         with contextlib.suppress(OSError):  # two random ids, and nothing reads them from now on
             kernels.forget(places.state)
+        with contextlib.suppress(OSError):  # what developers declared; it says which jobs ran here
+            registered.forget(places.state)
     # Now that what waited was looked through, so that a project is known which nobody had looked at before.
     if arguments.project and (hint := choices.unknown(arguments.project, settings)):
         print(hint)

@@ -1,8 +1,10 @@
-"""Print the JSON Schema of footfall.yaml, for editors and checks.
+"""Print the JSON Schema of footfall.yaml, or of files of job configurations, for editors and checks.
 
 An editor with a YAML language server completes and checks a file whose first line is, with the right path:
 
     # yaml-language-server: $schema=footfall.schema.json
+
+A JSON file says the same in its key "$schema".
 """
 
 from __future__ import annotations
@@ -18,19 +20,24 @@ from footfall.errors import ConfigurationError
 EXAMPLE: Final = """\
 $ footfall schema
   footfall schema -o footfall.schema.json
+$ footfall schema jobs
 """
+
+FOOTFALL: Final = "footfall"
+JOBS: Final = "jobs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``footfall schema``."""
+    parser.add_argument(
+        "of", nargs="?", choices=(FOOTFALL, JOBS), default=FOOTFALL, help="which files (default: footfall.yaml)"
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there instead of to stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the schema."""
-    from footfall.registry.schema import json_schema
-
-    text = json.dumps(json_schema(), indent=2) + "\n"
+    text = _jobs() if arguments.of == JOBS else _registry()
     if arguments.output is None:
         print(text, end="")
         return DONE
@@ -40,3 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
         msg = f"--output {arguments.output}: {error.strerror}"
         raise ConfigurationError(msg) from error
     return DONE
+
+
+def _registry() -> str:
+    from footfall.registry.schema import json_schema
+
+    return json.dumps(json_schema(), indent=2) + "\n"
+
+
+def _jobs() -> str:
+    from footfall.jobs.schema import text
+
+    return text()

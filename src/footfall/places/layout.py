@@ -16,6 +16,7 @@ boot there, so that every file has one writer: ``hosts/<host>-<boot id>/``.
 
     <state>/journal/  <state>/outbox/  <state>/status.json        and the same three below hosts/... on a network
     <state>/kernels/                                              last sessions of notebook kernels
+    <state>/jobs/                                                 job configurations that were registered
 
 Cost when all exists, counted in a test: four looks at the file system (three ``lstat``, one ``access``), six on a
 network file system, and one read of the mount table. A dead mount costs at most `PROBE_SECONDS`.

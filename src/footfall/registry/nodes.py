@@ -111,18 +111,23 @@ class Node:
         return quote(self.text) if self.is_scalar else f"a {self.kind}"
 
 
-def from_text(text: str | bytes, source: str) -> Node:
+def from_text(text: str | bytes, source: str, *, least: str = "'project: owner/name'") -> Node:
     """Return the tree of a YAML *text*.
+
+    Args:
+        text: The whole file.
+        source: Its name, for messages.
+        least: What an empty file lacks.
 
     Raises:
         RegistryError: It is no YAML, too large, or uses a part of YAML that is not read here.
     """
     import yaml  # noqa: PLC0415  costs 20 ms, and projects that only decorate have no file
 
-    data = _utf8(text, source)
+    data = utf8(text, source)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times quicker where it is there
     try:
-        return _Builder(yaml.parse(data, Loader=loader), yaml, source).document()
+        return _Builder(yaml.parse(data, Loader=loader), yaml, source).document(least)
     except RegistryError:
         raise
     except yaml.YAMLError as error:
@@ -165,7 +170,7 @@ def from_python(value: object, source: str) -> Node:
         if item is None:
             return Node(None)
         if type(item) in {str, bool} or (type(item) is int and item in _INT64):
-            return Node(_no_surrogates(item, source) if type(item) is str else item, text=str(item))
+            return Node(no_surrogates(item, source) if type(item) is str else item, text=str(item))
         if type(item) is float and isfinite(item):
             return Node(item, text=repr(item))
         msg = f"a value of type {type(item).__name__} cannot be in a registry; use text, numbers, lists and maps"
@@ -178,7 +183,12 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
     return isinstance(value, Mapping)
 
 
-def _no_surrogates(text: str, source: str) -> str:
+def no_surrogates(text: str, source: str) -> str:
+    """Return *text* when UTF-8 can hold it, which it cannot where half of a surrogate pair is in it.
+
+    Raises:
+        RegistryError: It cannot.
+    """
     if not text.isascii():
         try:
             text.encode()
@@ -188,11 +198,16 @@ def _no_surrogates(text: str, source: str) -> str:
     return text
 
 
-def _utf8(text: str | bytes, source: str) -> str:
+def utf8(text: str | bytes, source: str) -> str:
+    """Return the *text* of a file, without a byte order mark.
+
+    Raises:
+        RegistryError: It is larger than `MAX_BYTES`, or not UTF-8.
+    """
     try:
         data = text.encode() if isinstance(text, str) else text
         if len(data) > MAX_BYTES:
-            msg = f"larger than {MAX_BYTES // 1024} KiB; split the project, or list modules instead of functions"
+            msg = f"larger than {MAX_BYTES // 1024} KiB; split it"
             raise RegistryError(msg, source=source)
         return data.decode("utf-8-sig")
     except UnicodeError:
@@ -208,8 +223,8 @@ class _Builder:
         self._yaml = module
         self._source = source
 
-    def document(self) -> Node:
-        """Return the one document of the stream.
+    def document(self, least: str) -> Node:
+        """Return the one document of the stream; one without content lacks *least*.
 
         Raises:
             RegistryError: There is none, or more than one.
@@ -221,7 +236,7 @@ class _Builder:
                     raise self._refused("a second document begins here; keep one", event)
                 root = self._node(next(self._events), 0)
         if root is None:
-            msg = "the file is empty; it needs at least 'project: owner/name'"
+            msg = f"the file is empty; it needs at least {least}"
             raise RegistryError(msg, source=self._source)
         return root
 
@@ -260,12 +275,12 @@ class _Builder:
         tag: str | None = event.tag
         if tag is None:
             # An unquoted word may be a number; anything quoted, and text in blocks, is text.
-            return Node(_resolve(text) if event.implicit[0] else text, text=text, line=line)
+            return Node(resolve(text) if event.implicit[0] else text, text=text, line=line)
         if tag in {"!", _CORE + "str"}:
             return Node(text, text=text, line=line)
         if not (tag.startswith(_CORE) and tag[len(_CORE) :] in _SCALAR_TAGS):
             raise self._refused(f"tag {quote(tag)} is not read; remove it", event)
-        return Node(_resolve(text), text=text, line=line)
+        return Node(resolve(text), text=text, line=line)
 
     def _check_tag(self, event: Any, kind: str) -> None:
         if event.tag not in {None, "!", _CORE + kind}:
@@ -275,8 +290,8 @@ class _Builder:
         return RegistryError(message, source=self._source, line=event.start_mark.line + 1)
 
 
-def _resolve(text: str) -> Scalar:
-    """Return what an unquoted word means, as YAML 1.2's core schema has it.
+def resolve(text: str) -> Scalar:
+    """Return what an unquoted word means, as YAML 1.2's core schema and JSON have it.
 
     Not as YAML 1.1 has it, where ``no`` is false, ``1:30`` is 90, and ``0123`` is 83. Numbers that do not fit 64 bits
     stay text.

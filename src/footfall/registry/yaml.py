@@ -38,7 +38,7 @@ def load_file(
         RegistryError: The file is wrong; the message has its line.
         OSError: It cannot be read.
     """
-    return load_text(_read(path), os.fspath(path), strict=strict, wires=wires, project=project)
+    return load_text(read_file(path), os.fspath(path), strict=strict, wires=wires, project=project)
 
 
 def load_text(
@@ -72,7 +72,7 @@ def load_access_file(path: str | os.PathLike[str], *, project: str, where: Seque
         RegistryError: The file is wrong; the message has its line.
         OSError: It cannot be read.
     """
-    return load_access_text(_read(path), os.fspath(path), project=project, where=where)
+    return load_access_text(read_file(path), os.fspath(path), project=project, where=where)
 
 
 def load_access_text(text: str | bytes, source: str, *, project: str, where: Sequence[str] = ()) -> Registry:
@@ -93,7 +93,7 @@ def load_config_file(path: str | os.PathLike[str], *, wires: Collection[str] | N
         OSError: It cannot be read.
     """
     place = _absolute(path)
-    return load_text(_read(place, owned=True), os.fspath(place), wires=wires)
+    return load_text(read_file(place, owned=True), os.fspath(place), wires=wires)
 
 
 def check_owner(path: str | os.PathLike[str]) -> None:
@@ -123,8 +123,18 @@ def _absolute(path: str | os.PathLike[str]) -> Path:
     return place
 
 
-def _read(path: str | os.PathLike[str], *, owned: bool = False) -> bytes:
-    """Return the bytes of a regular file, at most one more than `MAX_BYTES`."""
+def read_file(path: str | os.PathLike[str], *, owned: bool = False) -> bytes:
+    """Return the bytes of a regular file, at most one more than `MAX_BYTES`.
+
+    Args:
+        path: The file.
+        owned: Whether it must be ours or root's, as `check_owner` has it.
+
+    Raises:
+        UnsafeFileError: Somebody else could have written it.
+        RegistryError: It is no regular file.
+        OSError: It cannot be read.
+    """
     name = os.fspath(path)
     try:
         descriptor = os.open(path, _OPEN_FLAGS)
