@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
+from footfall.semver import semver
 from footfall.wire.text import as_text, clean
 
 MAX_ID_CHARACTERS: Final = 255
@@ -25,20 +26,6 @@ MAX_INTEGER_BITS: Final = 1024
 
 METADATA_KINDS: Final = ("text", "number", "link")
 
-SEMVER: Final = re.compile(
-    r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){2}"
-    r"(?:-(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(?:\.(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?"
-    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
-)
-_PEP440: Final = re.compile(
-    r"v?(?:(?P<epoch>[0-9]+)!)?(?P<release>[0-9]+(?:\.[0-9]+)*)"
-    r"(?:[-_.]?(?P<pre>alpha|a|beta|b|preview|pre|c|rc)[-_.]?(?P<pre_number>[0-9]*))?"
-    r"(?P<post>-(?P<post_bare>[0-9]+)|[-_.]?(?:post|rev|r)[-_.]?(?P<post_number>[0-9]*))?"
-    r"(?P<dev>[-_.]?dev[-_.]?(?P<dev_number>[0-9]*))?"
-    r"(?:\+(?P<local>[a-z0-9]+(?:[-_.][a-z0-9]+)*))?",
-    re.IGNORECASE,
-)
-_PRE: Final = {"alpha": "a", "beta": "b", "preview": "rc", "pre": "rc", "c": "rc"}
 MAX_VERSION_CHARACTERS: Final = 128
 
 
@@ -70,43 +57,19 @@ def tag(value: Any) -> str | None:
     return (clean(value) or None) if isinstance(value, str) else None
 
 
-def semver(version: str) -> str:
-    """Return *version* as SemVer, which the backend insists on: ``24.1.0rc1`` becomes ``24.1.0-rc1``.
+def version_of(version: str) -> str:
+    """Return *version* as SemVer, which the backend insists on; `footfall.semver` says what a Python version becomes.
 
-    SemVer stays as it is, any case of PEP 440 has a result, and anything else goes behind ``0.0.0+``. Only
-    whether two are equal matters: the backend uses the configuration that was stored last, not the highest. What SemVer
-    has no order for (epoch, a fourth number, post releases, local labels) is build metadata.
+    Anything else goes behind ``0.0.0+``. Only whether two are equal matters: the backend uses the configuration that
+    was stored last, not the highest.
     """
     version = version.strip()[:MAX_VERSION_CHARACTERS] if version.isascii() else version[:MAX_VERSION_CHARACTERS]
-    if SEMVER.fullmatch(version):
-        return version
-    found = _PEP440.fullmatch(version) if version.isascii() else None
-    if found is None:
-        rest = re.sub(r"[^0-9A-Za-z-]+", "-", version).strip("-")
-        # Two of other alphabets may not become one.
-        mark = "" if rest == version else hashlib.sha256(version.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        return "0.0.0+" + ".".join(filter(None, (rest, mark))) if version else "0.0.0"
-    numbers = [_number(part) for part in found["release"].split(".")]
-    pre: list[str] = []
-    build: list[str] = []
-    if found["pre"]:
-        word = found["pre"].lower()
-        pre.append(_PRE.get(word, word) + _number(found["pre_number"]))
-    if found["dev"]:
-        pre.append("dev" + _number(found["dev_number"]))
-    if found["epoch"] and int(found["epoch"]):
-        build.append("epoch" + _number(found["epoch"]))
-    build += numbers[3:]
-    if found["post"]:
-        build.append("post" + _number(found["post_bare"] or found["post_number"]))
-    if found["local"]:
-        build += re.split(r"[-_.]", found["local"].lower())
-    made = ".".join((*numbers[:3], *("0",) * (3 - len(numbers[:3]))))
-    return made + ("-" + ".".join(pre) if pre else "") + ("+" + ".".join(build) if build else "")
-
-
-def _number(digits: str | None) -> str:
-    return (digits or "0").lstrip("0") or "0"
+    if made := semver(version):
+        return made
+    rest = re.sub(r"[^0-9A-Za-z-]+", "-", version).strip("-")
+    # Two of other alphabets may not become one.
+    mark = "" if rest == version else hashlib.sha256(version.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return "0.0.0+" + ".".join(filter(None, (rest, mark))) if version else "0.0.0"
 
 
 def metadata(values: Mapping[Any, Any]) -> dict[str, str | int | float | bool]:
@@ -149,7 +112,7 @@ def configuration(given: Any) -> dict[str, Any] | None:
     steps = [step for step in found if step is not None]
     if len(steps) < len(found) or len({step["tag"] for step in steps}) < len(steps):
         return None
-    return {"tag": own_tag, "name": clean(name), "step_configurations": steps, "version": semver(version)}
+    return {"tag": own_tag, "name": clean(name), "step_configurations": steps, "version": version_of(version)}
 
 
 def _step(given: Any) -> dict[str, Any] | None:
