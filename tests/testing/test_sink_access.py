@@ -168,7 +168,7 @@ def test_a_hanging_endpoint_leaves_the_others_alone(server):
     server.set_mode("hang", PATH)
     with socket.create_connection(("127.0.0.1", server.port), timeout=GUARD_SECONDS) as connection:
         connection.sendall(post(PATH, BODY))
-        server.wait_for(lambda requests: requests[-1].mode == "hang")
+        server.wait_for(lambda requests: any(each.mode == "hang" for each in requests))
         connection.setblocking(False)
         with pytest.raises(BlockingIOError):
             connection.recv(1)
