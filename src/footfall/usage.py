@@ -25,6 +25,10 @@ ADDRESSED: Final = ("access.", "insights.", "migas.", "otlp.", "ramen.", "tracke
 """How names of extra fields begin that are for one wire alone (`Usage.extra`)."""
 
 
+ENDPOINT: Final = "access.endpoint"
+"""Extra field, and no field of the record: the path of the service at the server, where that is not in its name."""
+
+
 class Kind(str, enum.Enum):
     """What a record tells."""
 

@@ -33,12 +33,7 @@ def test_it_comes_back_by_itself(sink, tmp_path, mode):
     slow = mode.startswith(("hang", "drip", "interim", "huge"))
     with Line(tmp_path, sink, sender=f"fault-{FAULTS.index(mode)}", timeout_seconds=0.4 if slow else 5) as line:
         line.push(REQUESTS)
-        sink.set_mode(mode)
-        for _ in range(3):
-            line.courier.deliver_once()
-            line.clock.advance(0.5)
-        sink.set_mode("ok")
-        line.deliver_all()
+        line.deliver_through(mode)
         ledger = line.outbox.ledger()
         assert_ledger(ledger)
         assert (ledger.accounts[0].delivered, ledger.pending) == (REQUESTS, 0)

@@ -9,20 +9,15 @@ from typing import Any, final
 
 import pytest
 import urllib3
+from courierline import CourierLine
 
-from footfall.courier.courier import Courier
-from footfall.courier.transport import HttpTransport
 from footfall.ledger import Reason
-from footfall.outbox.store import Outbox
-from footfall.testing.clock import FakeClock
 from footfall.testing.ledger import assert_ledger
 from footfall.testing.sink import Received, Sink
 from footfall.usage import Kind, Outcome, Usage
 from footfall.wire.destinations import Tracker
-from footfall.wire.load import load
 
 STEPS = 6
-ROUNDS = 300
 CONFIGURATION = {
     "tag": "my_job",
     "name": "My Job",
@@ -41,46 +36,18 @@ COMES_BACK = [
 
 
 @final
-class Line:
-    """A job on its way: outbox, courier, transport and wire are real, time is a fake clock's."""
+class Line(CourierLine):
+    """A job on its way."""
 
     def __init__(self, folder: Path, sink: Sink, *, timeout_seconds: float = 5, **options: Any) -> None:
-        self.sink, self.clock, self.seen = sink, FakeClock(), len(sink.requests())
-        self.outbox = Outbox.open(
-            folder / "outbox.db", clock=self.clock, max_bytes=2**26, max_age_seconds=30 * 86400, reserve_bytes=2**16
-        )
-        self.transport = HttpTransport(connect_timeout_seconds=2, environ={}, proxies=dict)
-        self.courier = Courier(
-            self.outbox,
-            transport=self.transport,
-            clock=self.clock,
-            wires=lambda destination: load(destination.wire, destination.options),
+        self.seen = len(sink.requests())
+        super().__init__(
+            folder,
+            sink,
+            Tracker(sink.url, credentials="env:TRACKER", **options),
+            timeout_seconds=timeout_seconds,
             environ={"TRACKER": "x-api_key: canary-7\n"},
-            exchange_timeout_seconds=timeout_seconds,
         )
-        self.destination = Tracker(sink.url, credentials="env:TRACKER", **options)
-        self.number = self.outbox.destination(self.destination)
-
-    def close(self) -> None:
-        """End the courier."""
-        assert self.courier.stop(20)
-        self.outbox.close()
-        self.transport.close()
-
-    def take(self, uses: list[Usage]) -> None:
-        """Translate *uses* and take in the requests."""
-        requests = load("tracker", self.destination.options).translate(uses)
-        assert len(requests) == len(uses)
-        self.outbox.intake([(self.number, each) for each in requests], offsets={}, now_ns=self.clock.now_ns())
-
-    def deliver_all(self) -> None:
-        """Deliver until nothing is due any more, however long that takes on the fake clock."""
-        for _ in range(ROUNDS):
-            wait = self.courier.next_wake_seconds()
-            if wait is None:
-                return
-            self.clock.advance(wait)
-            self.courier.deliver_once()
 
     def requests(self) -> list[Received]:
         """What reached the backend since this line is there."""
@@ -140,10 +107,9 @@ def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sink]:
 @pytest.fixture
 def line(tmp_path: Path, sink: Sink) -> Iterator[Line]:
     """A line that ends with the test."""
-    it = Line(tmp_path, sink, timeout_seconds=5)
-    yield it
+    with Line(tmp_path, sink, timeout_seconds=5) as it:
+        yield it
     sink.set_mode("ok")
-    it.close()
 
 
 @pytest.mark.parametrize("mode", COMES_BACK)
@@ -151,12 +117,7 @@ def test_it_comes_back_by_itself_in_order(sink: Sink, line: Line, mode: str) -> 
     """The fault may last as long as it likes: afterwards the whole job is there, each request once, in order."""
     job_id = f"job-{mode}"
     line.take(uses_of(job_id))
-    sink.set_mode(mode)
-    for _ in range(3):
-        line.courier.deliver_once()
-        line.clock.advance(0.5)
-    sink.set_mode("ok")
-    line.deliver_all()
+    line.deliver_through(mode)
     ledger = line.outbox.ledger()
     assert_ledger(ledger)
     assert (ledger.accounts[0].delivered, ledger.pending) == (len(EXPECTED), 0)
@@ -167,15 +128,9 @@ def test_it_comes_back_by_itself_in_order(sink: Sink, line: Line, mode: str) -> 
 def test_what_may_have_arrived_is_not_sent_again(tmp_path: Path, sink: Sink, mode: str) -> None:
     """Each request reaches the backend once at the most; what got no answer is counted, and the rest goes on."""
     job_id = f"job-{mode}"
-    line = Line(tmp_path, sink, timeout_seconds=0.4)
-    try:
+    with Line(tmp_path, sink, timeout_seconds=0.4) as line:
         line.take(uses_of(job_id))
-        sink.set_mode(mode, where="/events")
-        for _ in range(3):
-            line.courier.deliver_once()
-            line.clock.advance(0.5)
-        sink.set_mode("ok")
-        line.deliver_all()
+        line.deliver_through(mode, "/events")
         ledger = line.outbox.ledger()
         assert_ledger(ledger)
         account = ledger.accounts[0]
@@ -186,9 +141,6 @@ def test_what_may_have_arrived_is_not_sent_again(tmp_path: Path, sink: Sink, mod
         told = line.told(job_id)
         assert told == [each for each in EXPECTED if each in told]
         assert told[:2] == EXPECTED[:2]
-    finally:
-        sink.set_mode("ok")
-        line.close()
 
 
 def test_a_job_that_exists_already_goes_on(sink: Sink, line: Line) -> None:

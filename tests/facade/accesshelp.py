@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import footfall
@@ -20,22 +19,12 @@ from footfall.facade.access.registry import TelemetryRegister
 from footfall.testing.sink.client import Received, Sink
 from tests.facade import accesscatalog
 from tests.process.harness import GUARD_SECONDS
-from tests.wire import recorded
-
-FOLDER = recorded.FOLDER.with_name("access")
-VECTORS: dict[str, dict[str, Any]] = {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
+from tests.wire.accessrecorded import VECTORS, real
 
 CLOSED_PORT = "9"
 """Of this machine: the discard service, which nobody runs."""
 
 TOKEN = "canary-c0ffee"
-
-NOT_JSON = {
-    "datetime.date(2024, 1, 1)": dt.date(2024, 1, 1),
-    "PurePosixPath('a/b')": PurePosixPath("a/b"),
-    "b'abc'": b"abc",
-    "<object object at 0x<ADDR>>": object(),
-}
 
 SEND = "ApiHandler().send_api_request"
 FAILURE = "ApiHandler().send_failure_api_request"
@@ -49,15 +38,6 @@ def call_of(name: str, sink: Sink) -> dict[str, Any]:
     text = json.dumps(VECTORS[name]["call"]).replace("<HOST>", "127.0.0.1").replace("<PORT>", str(sink.port))
     call: dict[str, Any] = json.loads(text.replace("<CLOSED_PORT>", CLOSED_PORT).replace("<TOKEN>", TOKEN))
     return call
-
-
-def real(value: Any) -> Any:
-    """The recorded value, with its stand-ins for what JSON cannot hold replaced."""
-    if isinstance(value, list):
-        return [real(item) for item in value]
-    if isinstance(value, dict):
-        return NOT_JSON[value["$python"]] if "$python" in value else {name: real(item) for name, item in value.items()}
-    return value
 
 
 def configure(config: dict[str, Any]) -> None:
@@ -132,7 +112,8 @@ from access_py_telemetry.api import ApiHandler, ProductionToggle
 import access_py_telemetry.api as api
 from access_py_telemetry.decorators import register_func
 from footfall.testing.sink.client import read_requests
-from tests.facade.accesshelp import DECORATED, IN_LOOP, SEND, real
+from tests.facade.accesshelp import DECORATED, IN_LOOP, SEND
+from tests.wire.accessrecorded import real
 directory, calls = json.load(sys.stdin)
 handler, said = ApiHandler(), {}
 async def in_loop(args, wait):

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.facade.accesshelp import CELL, VECTORS
+from tests.facade.accesshelp import CELL
 from tests.facade.test_access_originals import expected
 from tests.process.harness import GUARD_SECONDS, Observation
+from tests.wire.accessrecorded import VECTORS
 
 CELLS = [name for name, vector in VECTORS.items() if vector["call"]["function"] == CELL]
 TOLD = [name for name in CELLS if "syntax-error" not in name]

@@ -15,9 +15,9 @@ import pytest
 import footfall
 from footfall.testing.sink.client import Received, Sink
 from tests.facade import accesshelp
-from tests.facade.accesshelp import CELL, DECORATED, FAILURE, IN_LOOP, SEND, VECTORS
-
-CATALOG = "/api/intake/catalog/"
+from tests.facade.accesshelp import CELL, DECORATED, FAILURE, IN_LOOP, SEND
+from tests.wire import accessrecorded
+from tests.wire.accessrecorded import VECTORS
 
 NOTHING_SENT = {
     "027-record-unknown-service-staging": "no endpoint; said in the log, and nothing raised in the program",
@@ -28,41 +28,7 @@ NOTHING_SENT = {
 KEPT = "042-connection-refused"
 """Nobody listens: the original loses the record (D4)."""
 
-REPAIRS: dict[str, list[tuple[str, dict[str, Any]]]] = {
-    "009-record-long-argument": [(CATALOG, {})],
-    "010-record-secret-in-arguments": [
-        (CATALOG, {"kwargs": {"token": "<redacted:key>", "password": "<redacted:key>"}})
-    ],
-    "011-record-int-keys": [(CATALOG, {})],
-    "012-record-datetime-argument": [(CATALOG, {"args": ["2024-01-01"]})],
-    "013-record-path-argument": [(CATALOG, {"args": ["a/b"]})],
-    "014-record-bytes-argument": [(CATALOG, {"args": ["<bytes>"]})],
-    "019-record-extra-fields-replaced-not-merged": [(CATALOG, {"a": 1, "b": 2})],
-    "023-record-remove-missing-field": [(CATALOG, {})],
-    "031-url-with-query": [(CATALOG, {})],
-    "033-answer-301": [(CATALOG, {})],
-    "039-answer-500": [(CATALOG, {})],
-    "040-answer-500-staging": [(CATALOG, {})],
-    "043-answer-timeout": [(CATALOG, {})],
-    "044-answer-timeout-default": [(CATALOG, {})],
-    "048-decorator-url-with-slash": [(CATALOG, {})],
-    "049-decorator-url-without-slash": [(CATALOG, {})],
-    "050-decorator-default-url-shape": [("/intake/catalog/", {})],
-    "051-decorator-ignores-headers": [(CATALOG, {})],
-    "052-decorator-pop-missing-breaks-the-function": [(CATALOG, {})],
-    "053-decorator-object-argument": [(CATALOG, {"args": ["<object>"]})],
-    "055-running-loop-ends-at-once": [(CATALOG, {})],
-    "056-cell-method-call": [(CATALOG, {"args": ["tas", 3, 1.5], "kwargs": {"variable": "x", "n": 2}})],
-    "057-cell-expression-argument": [(CATALOG, {"args": ["a", 2, "b"], "kwargs": {}})],
-    "058-cell-dict-argument": [(CATALOG, {"args": [{"a": "b", "n": 1}], "kwargs": {}})],
-    "059-cell-subscript": [(CATALOG, {"args": ["tas"], "kwargs": {}, "function": "DfFileCatalog.__getitem__"})],
-    "060-cell-chain": [
-        (CATALOG, {"args": [], "kwargs": {"a": "x"}, "function": "DfFileCatalog.search"}),
-        (CATALOG, {"args": [], "kwargs": {"b": "y"}, "function": "DfFileCatalog.search"}),
-    ],
-    "062-cell-magic-line": [(CATALOG, {"args": ["q"], "kwargs": {}})],
-}
-"""Path and changed fields of each record that goes out in place of what a defect sent; the rest is that of the call."""
+REPAIRS = {**accessrecorded.REPAIRS, "031-url-with-query": [(accessrecorded.CATALOG, {})]}
 
 CELL_FUNCTION = "esm_datastore.search"
 

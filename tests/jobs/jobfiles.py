@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
+from tests import vectors
 
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 """Of every property: the machine may be busy."""
@@ -66,15 +66,9 @@ def step(tag: str = "s", **fields: Any) -> dict[str, Any]:
 
 
 ROOT = Path(__file__).resolve().parents[2]
-VECTORS = Path(os.environ.get("FOOTFALL_SHARED", ROOT.parent / "shared")) / "wire" / "vectors" / "tracker"
 
 
 def vector(number: int) -> dict[str, Any]:
     """Return a recorded call of trackerapi, or exchange with its server."""
-    files = list(VECTORS.glob(f"{number:03}-*.json"))
-    if len(files) != 1:
-        raise RuntimeError(
-            f"no vector {number} in {VECTORS}; set FOOTFALL_SHARED to the folder that holds wire/vectors"
-        )
-    content: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
+    (content,) = vectors.by_name("tracker", f"{number:03}-*.json").values()
     return content

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,20 +12,15 @@ import footfall
 from footfall import scrub
 from footfall.instrumentation import arguments
 from footfall.testing.sink.client import Sink
-from tests.security.rules import PACKAGE, everything_in, rule, without
+from tests import vectors
+from tests.security.rules import everything_in, rule, without
 from tests.security.test_s04_arguments import all_of_it
 from tests.security.whole import everything_logged, forget, roots
+from tests.wire.accessrecorded import real
 
-SHARED = Path(os.environ.get("FOOTFALL_SHARED", PACKAGE.parents[2] / "shared"))
-VECTORS = sorted((SHARED / "wire" / "vectors" / "access").glob("01[0-4]-record-*.json"))
+VECTORS = vectors.by_name("access", "01[0-4]-record-*.json")
 SECRETS = ("s3cr3t", "hunter2")
 """Values of `token` and `password` in vector 010; no pattern tells that they are secrets."""
-
-NOT_JSON = {
-    "datetime.date(2024, 1, 1)": dt.date(2024, 1, 1),
-    "PurePosixPath('a/b')": PurePosixPath("a/b"),
-    "b'abc'": b"abc",
-}
 
 
 def search(*names: object, **query: object) -> object:
@@ -41,9 +33,9 @@ def connect(host: str, password: str = "", query: object = None) -> str:
 
 def inputs() -> Iterator[tuple[list[Any], dict[str, Any]]]:
     """Yield the recorded arguments."""
-    for path in VECTORS:
-        _, _, args, kwargs = json.loads(path.read_text(encoding="utf-8"))["call"]["args"]
-        yield [NOT_JSON[value["$python"]] if "$python" in value else value for value in args], kwargs
+    for vector in VECTORS.values():
+        _, _, args, kwargs = vector["call"]["args"]
+        yield real(args), real(kwargs)
 
 
 def call_all() -> None:

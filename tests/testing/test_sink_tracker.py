@@ -1,26 +1,21 @@
-"""The sink as a tracker backend: every recorded ``-server-`` exchange gives the same; what a fault refuses is not kept.
-
-The recordings are not part of this tree; they lie beside it, or where FOOTFALL_SHARED says.
-"""
+"""The sink as a tracker backend: recorded exchanges give the same; what a fault refuses is not kept."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import json
-import os
 import re
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 from sinkhelp import raw_exchange
+from tests import vectors
 
 from footfall.testing import Sink
 
-SHARED = Path(os.environ.get("FOOTFALL_SHARED", Path(__file__).parents[3] / "shared"))
-VECTORS = sorted((SHARED / "wire" / "vectors" / "tracker").glob("*-server-*.json"))
+VECTORS = vectors.files("tracker", "*-server-*.json")
 NEW_JOBS = {"065", "066", "067", "068", "069"}
 KEYS = {"<API_KEY>": "good", "<EXPIRED_API_KEY>": "expired"}
 CONFIGURATION = {

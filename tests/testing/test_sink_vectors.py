@@ -1,22 +1,17 @@
-"""The sink answers as the real migas server did: every recorded ``-server-`` exchange, sent again, gives the same.
-
-The recordings are not part of this tree; they lie beside it, or where FOOTFALL_SHARED says.
-"""
+"""The sink answers as the real migas server did: every recorded ``-server-`` exchange, sent again, gives the same."""
 
 from __future__ import annotations
 
 import base64
 import json
-import os
-from pathlib import Path
 
 import pytest
 from sinkhelp import raw_exchange
+from tests import vectors
 
 from footfall.testing import Sink
 
-SHARED = Path(os.environ.get("FOOTFALL_SHARED", Path(__file__).parents[3] / "shared"))
-VECTORS = sorted((SHARED / "wire" / "vectors" / "migas").glob("*-server-*.json"))
+VECTORS = vectors.files("migas", "*-server-*.json")
 REGISTERED = ["test/project"]
 RATE_LIMITED = {"171", "172"}
 TAKEN = {

@@ -4,29 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import zlib
-from pathlib import Path
 from typing import Any
+
+from tests import vectors
 
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Response
 from footfall.wire.ramen import RamenWire
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("FOOTFALL_SHARED", ROOT.parent / "shared")) / "wire" / "vectors" / "ramen"
-
-
-def _load() -> dict[int, dict[str, Any]]:
-    files = sorted(FOLDER.glob("*.json"))
-    if not files:
-        raise RuntimeError(
-            f"no recorded exchanges in {FOLDER}; set FOOTFALL_SHARED to the folder that holds wire/vectors"
-        )
-    return {int(file.name[:3]): {"file": file.stem, **json.loads(file.read_text())} for file in files}
-
-
-VECTORS = _load()
+VECTORS = vectors.by_number("ramen")
 GENERATED: dict[str | None, Any] = {"list(range(20000))": list(range(20000))}
 """Values that are too long to be written down."""
 

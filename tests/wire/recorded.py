@@ -5,18 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests import vectors
+
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Response
-
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("FOOTFALL_SHARED", ROOT.parent / "shared")) / "wire" / "vectors" / "migas"
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PROCESS_FIELDS = ("status", "status_desc", "error_type", "error_desc")
@@ -27,16 +24,7 @@ VERSION = re.compile(r"[A-Za-z0-9._+-]{1,24}")
 LONG_STATUS = {"running": "R", "completed": "C", "failed": "F", "suspended": "S", "error": "F"}
 
 
-def _load() -> dict[int, dict[str, Any]]:
-    files = sorted(FOLDER.glob("*.json"))
-    if not files:
-        raise RuntimeError(
-            f"no recorded exchanges in {FOLDER}; set FOOTFALL_SHARED to the folder that holds wire/vectors"
-        )
-    return {int(file.name[:3]): {"name": file.stem, **json.loads(file.read_text())} for file in files}
-
-
-VECTORS = _load()
+VECTORS = vectors.by_number("migas", name="name")
 
 
 def requests_of(vector: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from accessrecorded import (
+    CATALOG,
     OF_THE_LIBRARY,
     VECTORS,
     Call,
@@ -41,7 +42,6 @@ SOURCE_TEXT = {"047-failure-record", "061-cell-syntax-error"}
 REFUSED = {"031-url-with-query"}
 """The endpoint is refused when it is named, instead of being glued into the middle of a path."""
 
-CATALOG = "/api/intake/catalog/"
 SEARCH = "esm_datastore.search"
 
 # Path and changed fields of each record that goes out instead; the rest is that of the call. A test that is named

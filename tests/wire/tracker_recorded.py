@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from pathlib import Path
 from typing import Any
+
+from tests import vectors
 
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Response
 from footfall.wire.tracker import TrackerWire
 
-ROOT = Path(__file__).resolve().parents[2]
-FOLDER = Path(os.environ.get("FOOTFALL_SHARED", ROOT.parent / "shared")) / "wire" / "vectors" / "tracker"
 WIRE = TrackerWire()
 """As the facade uses it: every use says what it is."""
 
@@ -21,16 +19,7 @@ MARKS = {"nan": float("nan")}
 """Values that JSON cannot hold."""
 
 
-def _load() -> dict[int, dict[str, Any]]:
-    files = sorted(FOLDER.glob("*.json"))
-    if not files:
-        raise RuntimeError(
-            f"no recorded exchanges in {FOLDER}; set FOOTFALL_SHARED to the folder that holds wire/vectors"
-        )
-    return {int(file.name[:3]): {"file": file.stem, **json.loads(file.read_text())} for file in files}
-
-
-VECTORS = _load()
+VECTORS = vectors.by_number("tracker")
 
 
 def requests_of(vector: dict[str, Any]) -> list[dict[str, Any]]:

@@ -18,12 +18,10 @@ import msgspec
 from footfall.errors import ConfigurationError
 from footfall.registry.model import Entry, Registry
 from footfall.scrub import bounded
-from footfall.usage import ADDRESSED
+from footfall.usage import ADDRESSED, ENDPOINT
 from footfall.wire.text import clean, cut
 
 OWN: Final = "access."
-ENDPOINT: Final = "access.endpoint"
-"""A word to the wire, and no field."""
 
 STANDARD: Final = {
     "name": "CharField",

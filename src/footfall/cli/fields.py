@@ -24,8 +24,9 @@ from footfall.cli.installed import installed, reason
 from footfall.cli.main import DONE
 from footfall.cli.readers import ARGUMENTS, EXTRA, ROWS, readers
 from footfall.errors import ConfigurationError, FootfallError
-from footfall.registry.model import ENDPOINT, NAME_FIELDS
+from footfall.registry.model import NAME_FIELDS
 from footfall.registry.nearest import hint
+from footfall.usage import ENDPOINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

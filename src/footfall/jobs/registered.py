@@ -22,7 +22,7 @@ import msgspec
 from footfall.errors import ChangedJobError
 from footfall.jobs.changes import changes
 from footfall.jobs.model import JobConfig, Place
-from footfall.places import private_directory, read_private, write_private
+from footfall.places import private_directory, read_private, remove_files, write_private
 from footfall.registry.model import quote
 from footfall.semver import next_patch
 
@@ -88,7 +88,7 @@ def remember(state_directory: Path, server: str, job: JobConfig, *, now: Callabl
         private_directory(directory)
         # Written anew each time, since the time of the last change is the time of the last use.
         write_private(_file(state_directory, server, job), msgspec.json.encode(job) + b"\n")
-        _forget_old(directory, now() - KEEP_SECONDS)
+        remove_files(directory, changed_before=now() - KEEP_SECONDS)
 
 
 def forget_one(state_directory: Path, server: str, job: JobConfig) -> None:
@@ -103,19 +103,10 @@ def forget(state_directory: Path) -> None:
     Raises:
         OSError: Something is still there.
     """
-    directory = state_directory / FOLDER
-    for path in directory.iterdir() if directory.is_dir() else ():
-        path.unlink(missing_ok=True)
+    remove_files(state_directory / FOLDER)
 
 
 def _file(state_directory: Path, server: str, job: JobConfig) -> Path:
     # As a JSON list, so that no two triples run together to one text.
     named = msgspec.json.encode([server, job.tag, job.version])
     return state_directory / FOLDER / f"{hashlib.blake2b(named, digest_size=16).hexdigest()}.json"
-
-
-def _forget_old(directory: Path, before: float) -> None:
-    for path in directory.iterdir():
-        with contextlib.suppress(OSError):  # another process forgets it as well
-            if path.lstat().st_mtime < before:
-                path.unlink()

@@ -10,6 +10,7 @@ from footfall.places.files import (
     open_private,
     private_directory,
     read_private,
+    remove_files,
     write_all,
     write_private,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "private_directory",
     "process_start",
     "read_private",
+    "remove_files",
     "write_all",
     "write_private",
 ]

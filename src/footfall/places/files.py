@@ -206,3 +206,22 @@ def _file_refusal(found: os.stat_result, uid: int | None) -> str:
     if found.st_mode & 0o022:
         return f"can be written by others (mode {stat.S_IMODE(found.st_mode):04o}); say chmod go-w"
     return ""
+
+
+def remove_files(directory: Path, *, changed_before: float | None = None) -> None:
+    """Remove the files in *directory*; where there is none, nothing.
+
+    Args:
+        directory: Of our own.
+        changed_before: UTC seconds: only those that were last changed before; one that stays is no trouble then.
+
+    Raises:
+        OSError: Something is still there, and all was to go.
+    """
+    for path in tuple(directory.iterdir()) if directory.is_dir() else ():
+        if changed_before is None:
+            path.unlink(missing_ok=True)
+            continue
+        with contextlib.suppress(OSError):  # another process removes it as well
+            if path.lstat().st_mtime < changed_before:
+                path.unlink()

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from footfall.errors import RegistryError
-from footfall.registry.model import ENDPOINT, Capture, Entry, endpoint_of, service_of
+from footfall.registry.model import Capture, Entry, endpoint_of, service_of
+from footfall.usage import ENDPOINT
 
 F = TypeVar("F", bound=Callable[..., Any])
 

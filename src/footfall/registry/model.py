@@ -48,9 +48,6 @@ PROJECT_MAX_CHARS: Final = 140
 
 SERVICE_MAX_CHARS: Final = 140
 
-ENDPOINT: Final = "access.endpoint"
-"""Extra field, and no field of the record: the path of the service at the server, where that is not in its name."""
-
 NAME_FIELDS: Final = ("access.name", "name")
 """Extra fields that say who it was, where a format has a place for that; the first is what `user_name` fills."""
 

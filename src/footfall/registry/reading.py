@@ -19,7 +19,6 @@ from footfall.destination import Destination, InDoubt, check
 from footfall.errors import ConfigurationError, RegistryError
 from footfall.registry.model import (
     CONSENTS,
-    ENDPOINT,
     FORMS,
     ON_CI,
     Capture,
@@ -39,6 +38,7 @@ from footfall.registry.model import (
 )
 from footfall.registry.nearest import hint, nearest
 from footfall.registry.nodes import Node
+from footfall.usage import ENDPOINT
 
 FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name"})
 ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "outermost", "rate"})

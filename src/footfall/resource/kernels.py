@@ -7,7 +7,6 @@ which no path can be read.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from footfall.places import private_directory, read_private, write_private
+from footfall.places import private_directory, read_private, remove_files, write_private
 
 FOLDER: Final = "kernels"
 KEEP_SECONDS: Final = 30 * 86400.0
@@ -48,7 +47,7 @@ def follow(
     path = directory / f"{hashlib.blake2b(connection_file.encode(errors='replace'), digest_size=16).hexdigest()}.json"
     try:
         private_directory(directory)
-        _forget_old(directory, now() - KEEP_SECONDS)
+        remove_files(directory, changed_before=now() - KEEP_SECONDS)
         before = _read(path)
         if before.session_id == session_id:
             return before.previous_id
@@ -64,9 +63,7 @@ def forget(state_directory: Path) -> None:
     Raises:
         OSError: Something is still there.
     """
-    directory = state_directory / FOLDER
-    for path in directory.iterdir() if directory.is_dir() else ():
-        path.unlink(missing_ok=True)
+    remove_files(state_directory / FOLDER)
 
 
 def _read(path: Path) -> _Kernel:
@@ -74,10 +71,3 @@ def _read(path: Path) -> _Kernel:
         return msgspec.json.decode(read_private(path, max_bytes=4096), type=_Kernel)
     except (FileNotFoundError, msgspec.DecodeError):
         return _Kernel("")
-
-
-def _forget_old(directory: Path, before: float) -> None:
-    for path in directory.iterdir():
-        with contextlib.suppress(OSError):  # another kernel forgets it as well
-            if path.lstat().st_mtime < before:
-                path.unlink()

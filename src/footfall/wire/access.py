@@ -17,7 +17,6 @@ Fields may be null here, so None in ``access.<field>`` sends null; what takes a 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -27,10 +26,10 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from footfall.scrub import MAX_CHARS, bounded
-from footfall.usage import Kind, Usage
+from footfall.usage import ENDPOINT, Kind, Usage
 from footfall.wire import access_answers as answers
 from footfall.wire import access_headers
-from footfall.wire.base import Request, Response, Verdict
+from footfall.wire.base import Request, Response, Verdict, key_of
 from footfall.wire.text import clean, cut
 
 CONTENT_TYPE: Final = "application/json"
@@ -39,9 +38,6 @@ MAX_TEXT_CHARACTERS: Final = 255
 """Of `name`, `function` and `session_id`: columns of that size are usual (access.md section 4)."""
 
 MAX_ENDPOINT_CHARACTERS: Final = 255
-
-ENDPOINT: Final = "access.endpoint"
-"""Control word among the extra fields."""
 
 STANDARD: Final = ("name", "function", "args", "kwargs", "session_id")
 """Fields of every record, in their order."""
@@ -95,7 +91,8 @@ class AccessWire:
             path = path_of(usage) if usage.kind in TOLD else None
             if path is not None:
                 body = _ENCODE.encode(record_of(usage)).encode()
-                requests.append(self._request(path, body, _key(usage), self.content_type, self.headers))
+                key = key_of("access", usage.trace_id, usage.span_id, usage.kind.value)
+                requests.append(self._request(path, body, key, self.content_type, self.headers))
         return requests
 
     def judge(self, response: Response) -> Verdict:
@@ -112,7 +109,7 @@ class AccessWire:
         if all(bytes(record[name]) == text for name, text in empty.items()):
             return []
         body = msgspec.json.encode({**record, **{name: msgspec.Raw(text) for name, text in empty.items()}})
-        key = hashlib.sha256(f"{request.idempotency_key}:bare".encode()).hexdigest()[:32]
+        key = key_of(f"{request.idempotency_key}:bare")
         return [self._request(request.path, body, key, request.content_type, request.headers)]
 
     def _request(
@@ -215,9 +212,3 @@ def _extra_of(usage: Usage) -> Mapping[str, Any]:
         if "endpoint" in usage.extra:
             fields["endpoint"] = usage.extra["endpoint"]
     return fields
-
-
-def _key(usage: Usage) -> str:
-    """Idempotency key: of the ids alone, so that every process makes the same."""
-    identity = f"access\n{usage.trace_id}\n{usage.span_id}\n{usage.kind.value}"
-    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -8,8 +8,9 @@ entry-point line, one folder of golden cases (design.md section 4).
 from __future__ import annotations
 
 import enum
+import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -111,6 +112,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     detail: str = ""
     rule: DropRule | None = None
+
+
+MAX_DETAIL_CHARACTERS: Final = 200
+"""Of `Verdict.detail` (reliability.md S19)."""
+
+
+def key_of(*parts: str) -> str:
+    """Return an idempotency key: 32 hexadecimal digits of a digest over *parts*, the same in every process."""
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 DELIVERED = Verdict(action=Action.DELIVERED)

@@ -18,7 +18,6 @@ and with ``migas.start`` false the server is told of a run's end only.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, cast
 
@@ -28,7 +27,7 @@ from footfall.errors import ConfigurationError
 from footfall.usage import Kind, Usage
 from footfall.wire import migas_answers as answers
 from footfall.wire import migas_fields as fields
-from footfall.wire.base import Request, Response, Verdict
+from footfall.wire.base import Request, Response, Verdict, key_of
 from footfall.wire.migas_answers import Dialect
 from footfall.wire.text import ELLIPSIS, json_object
 
@@ -108,7 +107,8 @@ class MigasWire:
             body = bodies[content]
             if body is not None:
                 path = _WAITING if self._may_wait and usage.extra.get("migas.wait") is True else self.path
-                requests.append(self._request(body, path=path, key=_key(usage), order_key=_order_key(usage)))
+                key = key_of("migas", usage.trace_id, usage.span_id, usage.kind.value)  # the same in either dialect
+                requests.append(self._request(body, path=path, key=key, order_key=_order_key(usage)))
         return requests
 
     def judge(self, response: Response) -> Verdict:
@@ -135,7 +135,7 @@ class MigasWire:
             if not half:
                 del process[key]
         crumb = {**crumb, "proc": process}
-        key = hashlib.sha256(f"{request.idempotency_key}:half".encode()).hexdigest()[:32]
+        key = key_of(f"{request.idempotency_key}:half")
         return [self._request(fit(crumb, self.dialect), path=request.path, key=key, order_key=request.order_key)]
 
     def _request(self, body: bytes, *, path: str, key: str, order_key: str) -> Request:
@@ -251,12 +251,6 @@ def _crumb_in(body: bytes) -> dict[str, Any]:
         given = cast("dict[str, Any]", variables)
         return {name: given.get(letter) for letter, name in _VARIABLES.items()}
     return crumb
-
-
-def _key(usage: Usage) -> str:
-    """Idempotency key: of the ids alone, so that either dialect and every process make the same."""
-    identity = f"migas\n{usage.trace_id}\n{usage.span_id}\n{usage.kind.value}"
-    return hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _order_key(usage: Usage) -> str:

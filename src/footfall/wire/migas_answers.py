@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, cast
 import msgspec
 
 from footfall.ledger import Reason
-from footfall.wire.base import DELIVERED, RETRY, Action, Response, Verdict
+from footfall.wire.base import DELIVERED, MAX_DETAIL_CHARACTERS, RETRY, Action, Response, Verdict
 from footfall.wire.text import json_object
 
 Dialect = Literal["rest", "graphql"]
@@ -20,7 +20,6 @@ Dialect = Literal["rest", "graphql"]
 RATE_WINDOW_SECONDS: Final = 60.0
 """Refused requests count too, so whoever goes on inside the window stays locked out."""
 
-MAX_DETAIL_CHARACTERS: Final = 200
 
 REFUSED: Final = Verdict(action=Action.DROP, reason=Reason.REFUSED)
 

@@ -18,7 +18,6 @@ stay out. Attribute values are scalars or lists of one kind of scalar, and anyth
 from __future__ import annotations
 
 import gzip
-import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +35,7 @@ from footfall.errors import ConfigurationError
 from footfall.ledger import Reason
 from footfall.usage import Kind, Usage
 from footfall.wire import otlp_records as records
-from footfall.wire.base import DELIVERED, RETRY, Action, Request, Response, Verdict
+from footfall.wire.base import DELIVERED, MAX_DETAIL_CHARACTERS, RETRY, Action, Request, Response, Verdict, key_of
 from footfall.wire.text import json_object
 
 CONTENT_TYPE: Final = "application/x-protobuf"
@@ -52,7 +51,6 @@ GRPC_PATH: Final[Mapping[str, str]] = {
 MAX_BYTES: Final = 4 * 2**20
 """Before compression; receivers commonly take that much, and count what they unpack."""
 
-MAX_DETAIL_CHARACTERS: Final = 200
 
 STATUS: Final[Mapping[int, Verdict]] = {
     **dict.fromkeys(range(300, 400), Verdict(action=Action.HALT)),
@@ -154,7 +152,7 @@ class OtlpWire:
         halves: list[Request] = []
         for start, stop in ((0, count // 2), (count // 2, count)):
             body, taken = _take(request, start, stop)
-            key = hashlib.sha256(f"{request.idempotency_key}:{start}-{stop}".encode()).hexdigest()[:32]
+            key = key_of(f"{request.idempotency_key}:{start}-{stop}")
             halves.append(self._request(_SIGNAL[request.path], body, key=key, records=taken))
         return halves
 
@@ -193,7 +191,7 @@ class OtlpWire:
 def _key(batch: Iterable[Usage]) -> str:
     """Idempotency key: of the ids and kinds, in whatever order they come."""
     identities = sorted(f"{usage.trace_id} {usage.span_id} {usage.kind.value}" for usage in batch)
-    return hashlib.sha256("\n".join(["otlp", *identities]).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return key_of("otlp", *identities)
 
 
 def _judge_success(body: bytes) -> Verdict:

@@ -40,7 +40,7 @@ from footfall.errors import ConfigurationError
 from footfall.usage import ADDRESSED, Kind, Outcome, Usage
 from footfall.wire import ramen_answers as answers
 from footfall.wire import ramen_names as names
-from footfall.wire.base import Request, Response, Verdict
+from footfall.wire.base import Request, Response, Verdict, key_of
 from footfall.wire.text import as_text, clean
 
 CONTENT_TYPE: Final = "application/json"
@@ -188,7 +188,7 @@ def _request(labels: Mapping[str, str], request_id: str, body: bytes) -> Request
         content_type=CONTENT_TYPE,
         headers=HEADERS,
         # A server takes two requests with one URL for one message, so the outbox does too.
-        idempotency_key=hashlib.sha256(f"ramen\n{path}".encode()).hexdigest()[:32],
+        idempotency_key=key_of("ramen", path),
         order_key=f"{labels['category']}/{labels['data_type']}",
     )
 

@@ -13,10 +13,9 @@ import msgspec
 
 from footfall.ledger import Reason
 from footfall.wire import ramen_names as names
-from footfall.wire.base import DELIVERED, RETRY, Action, DropRule, Response, Verdict
+from footfall.wire.base import DELIVERED, MAX_DETAIL_CHARACTERS, RETRY, Action, DropRule, Response, Verdict
 from footfall.wire.text import json_object
 
-MAX_DETAIL_CHARACTERS: Final = 200
 MAX_LABEL_CHARACTERS: Final = 255
 
 HALT: Final = Verdict(action=Action.HALT)

@@ -33,7 +33,6 @@ session, and so do uses of functions whose step is declared in `steps`; other us
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final, Literal, cast
@@ -45,7 +44,7 @@ from footfall.errors import ConfigurationError
 from footfall.usage import ADDRESSED, Kind, Outcome, Usage
 from footfall.wire import tracker_answers as answers
 from footfall.wire import tracker_fields as fields
-from footfall.wire.base import Request, Response, Verdict
+from footfall.wire.base import Request, Response, Verdict, key_of
 from footfall.wire.text import clean, cut
 
 CONTENT_TYPE: Final = "application/json"
@@ -140,12 +139,12 @@ class TrackerWire:
         if len(made) >= len(request.body):
             body["event_metadata"] = {}
             made = _json(body)
-        key = _digest("shorter", request.idempotency_key)
+        key = key_of("tracker", "shorter", request.idempotency_key)
         return [msgspec.structs.replace(request, body=made, idempotency_key=key)]
 
     def probe(self) -> Request:
         """Return the request that asks whether the key is good; `tracker_answers.judge_probe` reads the answer."""
-        key = _digest("probe")
+        key = key_of("tracker", "probe")
         return Request(method="GET", path=PROBE, body=b"", content_type=CONTENT_TYPE, idempotency_key=key, records=0)
 
     def _request_of(self, usage: Usage) -> Request | None:
@@ -165,7 +164,7 @@ class TrackerWire:
             if usage.kind is not Kind.END:
                 body = {"provider_job_id": job_id, "customer_id": customer, "tag": tag}
                 # Not of the ids of the use: a program that was started again goes on with the job that waits already.
-                return _request(JOBS, body, job_id, _digest("job", job_id))
+                return _request(JOBS, body, job_id, key_of("tracker", "job", job_id))
         return self._event(usage, own, job_id, is_job=tag is not None)
 
     def _tag_of_run(self, usage: Usage, own: Mapping[str, Any]) -> str | None:
@@ -190,7 +189,7 @@ class TrackerWire:
             "provider_job_id": job_id,
             "event_metadata": fields.metadata(_metadata(usage, own, failed=failed)),
         }
-        return _request(EVENTS, body, job_id, _digest(usage.trace_id, usage.span_id, usage.kind.value))
+        return _request(EVENTS, body, job_id, key_of("tracker", usage.trace_id, usage.span_id, usage.kind.value))
 
     def _step_of(self, usage: Usage, own: Mapping[str, Any]) -> str | None:
         """Return the tag of the step; None for one that was not declared, at which the backend would fail."""
@@ -215,7 +214,9 @@ def _configuration(own: Mapping[str, Any], job_id: str | None) -> Request | None
         return None
     # In its key, too: the same configuration may wait before two jobs, and must stay before each.
     order_key = job_id or body["tag"]
-    return _request(CONFIGURATIONS, body, order_key, _digest("configuration", order_key, _json(body).decode()))
+    return _request(
+        CONFIGURATIONS, body, order_key, key_of("tracker", "configuration", order_key, _json(body).decode())
+    )
 
 
 def _metadata(usage: Usage, own: Mapping[str, Any], *, failed: bool) -> dict[Any, Any]:
@@ -244,11 +245,6 @@ def _metadata(usage: Usage, own: Mapping[str, Any], *, failed: bool) -> dict[Any
 
 def _request(path: str, body: Mapping[str, Any], order_key: str, key: str) -> Request:
     return Request(path=path, body=_json(body), content_type=CONTENT_TYPE, order_key=order_key, idempotency_key=key)
-
-
-def _digest(*parts: str) -> str:
-    told = "\n".join(("tracker", *parts))
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

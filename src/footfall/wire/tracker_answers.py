@@ -14,10 +14,9 @@ import msgspec
 from footfall.ledger import Reason
 from footfall.scrub import scrub_text
 from footfall.wire import access_answers
-from footfall.wire.base import DELIVERED, RETRY, Action, Response, Verdict
+from footfall.wire.base import DELIVERED, MAX_DETAIL_CHARACTERS, RETRY, Action, Response, Verdict
 from footfall.wire.text import clean, json_object
 
-MAX_DETAIL_CHARACTERS: Final = 200
 AUTHORIZED: Final = b'"Authorized!"'
 OWN_FAILURE: Final = b"Internal Server Error"
 MAX_ATTEMPTS: Final = 5

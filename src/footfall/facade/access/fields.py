@@ -15,7 +15,8 @@ from footfall import runtime
 from footfall.facade.access.state import state
 from footfall.resource.login import login_name
 from footfall.scrub import TRUNCATED, bounded, is_sensitive_key, scrub
-from footfall.wire.access import ENDPOINT, MAX_TEXT_CHARACTERS, STANDARD
+from footfall.usage import ENDPOINT
+from footfall.wire.access import MAX_TEXT_CHARACTERS, STANDARD
 from footfall.wire.text import as_text, clean, cut
 
 MAX_ARGUMENTS_BYTES: Final = 24 * 1024

@@ -14,6 +14,8 @@ from footfall.wire import ramen_names as names
 from footfall.wire.base import DELIVERED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from footfall.facade.ramen.engine import QueueDelivery
     from footfall.outbox.rows import Leased
     from footfall.wire.base import Request
@@ -60,12 +62,7 @@ class Queue:
         Raises:
             OutboxBusyError: Another process is reading.
         """
-        with self.engine.turn(self.config, patience_seconds=PATIENCE_SECONDS) as delivery:
-            leased = _first(delivery)
-            if delivery is None or leased is None:
-                return None
-            delivery.outbox.release(leased)
-            return message(leased.id, leased.request)
+        return self._take(lambda delivery, leased: delivery.outbox.release(leased))
 
     def pop(self) -> dict[str, Any] | None:
         """Take the first message out; None when there is none. It counts as delivered: to the caller.
@@ -73,12 +70,9 @@ class Queue:
         Raises:
             OutboxBusyError: Another process is reading.
         """
-        with self.engine.turn(self.config, patience_seconds=PATIENCE_SECONDS) as delivery:
-            leased = _first(delivery)
-            if delivery is None or leased is None:
-                return None
-            delivery.outbox.settle(leased, verdict=DELIVERED, now_ns=delivery.clock.now_ns())
-            return message(leased.id, leased.request)
+        return self._take(
+            lambda delivery, leased: delivery.outbox.settle(leased, verdict=DELIVERED, now_ns=delivery.clock.now_ns())
+        )
 
     def unread(self, delivery: QueueDelivery) -> int:
         """Return how many messages were pushed and not taken in yet."""
@@ -97,6 +91,15 @@ class Queue:
                 for reason, records in account.dropped.items():
                     found[reason.value] = found.get(reason.value, 0) + records
         return found
+
+    def _take(self, then: Callable[[QueueDelivery, Leased], object]) -> dict[str, Any] | None:
+        """Return the first message, after *then* has said what becomes of it."""
+        with self.engine.turn(self.config, patience_seconds=PATIENCE_SECONDS) as delivery:
+            leased = _first(delivery)
+            if delivery is None or leased is None:
+                return None
+            then(delivery, leased)
+            return message(leased.id, leased.request)
 
 
 def _first(delivery: QueueDelivery | None) -> Leased | None:
