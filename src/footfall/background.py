@@ -206,10 +206,10 @@ class Background:
     def _keep_journal(self) -> None:
         runtime = self._runtime
         journal, now = runtime.journal, time.monotonic()
+        journal.check()  # first: what is written to a file that somebody cut has no definitions before it
         runtime.claim_plain_runs()
         runtime.recorder.flush_counts()
         journal.retry_kept()
-        journal.check()
         runtime.disclosure.print_payloads()
         if journal.fd >= 0 and now - journal.opened_at > runtime.settings.journal_max_seconds:
             journal.rotate()

@@ -83,3 +83,36 @@ def test_only_telemetry_is_hurt_and_only_while_it_lasts(observation: Observation
     assert len(set(told["said"])) == len(told["said"]) < 6, "a kind of trouble is told once a minute"
     # What was sent while the outbox could not note the answer is sent again, under its key and with the same bytes.
     observation.assert_duplicates(16 if fault == "file size" else 0)
+
+
+COUNTED = """
+import os, sys, time
+import footfall
+from footfall import runtime
+
+footfall.instrument("tests/observed", version="1", send_to=[footfall.Otlp(sys.argv[1])], registry={
+    "registry": {"calls": [{"function": "tests.process.observed:work", "rate": 0.001}]}})
+from tests.process.observed import work
+work(0)
+assert footfall.drain(20).pending == 0
+journal = runtime.current().journal
+cut = journal.path
+os.truncate(cut, 0)
+for number in range(9):
+    work(number)
+limit = time.monotonic() + 20
+while journal.path == cut:
+    assert time.monotonic() < limit, "no new journal"
+    time.sleep(0.01)
+footfall.drain(20)
+"""
+
+
+def test_what_was_only_counted_is_not_written_to_a_file_that_was_cut(observation: Observation) -> None:
+    """Uses beyond the rate wait in memory; the look at the file comes before they are written."""
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, observation.sink.url],
+        env=observation.environment(), capture_output=True, text=True, timeout=GUARD_SECONDS, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert uses(observation) == 10
