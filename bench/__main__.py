@@ -23,9 +23,12 @@ FIGURES = {
     "waiting": "bench.waiting:figures",
     "intake": "bench.intake:figures",
     "courier": "bench.courier:figures",
+    "insights": "bench.insights:figures",
     "ramen": "bench.ramen:figures",
+    "gateway": "bench.gateway:figures",
     "starting": "bench.starting:figures",
     "exiting": "bench.exiting:figures",
+    "jobs": "bench.jobs:figures",
     "space": "bench.space:figures",
     "notebook": "bench.notebook:figures",
 }

@@ -88,6 +88,7 @@ def nothing_hidden(request: pytest.FixtureRequest) -> Iterator[None]:
 
     trouble.observers.append(observe)
     trouble._logged_at.clear()  # what another test was told within the minute, this one may hear as well
+    trouble.counts.clear()  # and no test lives on what another one counted
     yield
     trouble.observers.remove(observe)
     if found and not expected:

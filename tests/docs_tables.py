@@ -5,12 +5,20 @@ from __future__ import annotations
 import argparse
 import itertools
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from footfall import attributes, settings
 from footfall.cli import fields, readers, tables
 from footfall.cli.main import COMMANDS, command_parser
+from footfall.clock import SystemClock
 from footfall.consent import runner
+from footfall.gateway.figures import Figures
+from footfall.gateway.reception import REASONS
+from footfall.gateway.schema import json_schema
+from footfall.gateway.server import ANSWERS
 from footfall.ledger import Reason
+from footfall.outbox.store import Outbox
 from footfall.wire.load import OURS, sample
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -105,11 +113,65 @@ def _value(action: argparse.Action) -> str:
     return str(action.metavar or action.dest.upper())
 
 
+def gateway_answers() -> str:
+    return table(("answer", "meaning"), [(str(status), meaning) for status, meaning in ANSWERS.items()])
+
+
+def gateway_reasons() -> str:
+    return table(("reason", "meaning"), [(f"`{reason}`", meaning) for reason, meaning in REASONS.items()])
+
+
+def gateway_configuration() -> str:
+    rows: list[tuple[str, ...]] = []
+    for name, shape in json_schema()["properties"].items():
+        rows.append((f"`{name}`", "", shape["description"]))
+        inner = shape.get("items", shape).get("properties", {})
+        place = f"{name}[]" if "items" in shape else name
+        for key, part in inner.items():
+            default = part.get("default", "")
+            said = f"`{str(default).lower() if isinstance(default, bool) else default}`" if default != "" else ""
+            rows.append((f"`{place}.{key}`", said, part["description"]))
+    return table(("key", "default", "meaning"), [tuple(cell.replace("``", "`") for cell in row) for row in rows])
+
+
+def gateway_figures() -> str:
+    figures = Figures()
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "outbox.db"
+        outbox = Outbox.open(path, clock=SystemClock(), max_bytes=1, max_age_seconds=1)
+        figures.watch(outbox, max_bytes=1, ready=lambda: True)
+        families = list(figures.registry.collect())
+        outbox.close()
+    endings = {"counter": "_total"}
+    rows = [
+        (f"`{each.name}{endings.get(each.type, '')}`", each.type, _labels(each), each.documentation)
+        for each in families
+    ]
+    return table(("figure", "type", "labels", "meaning"), rows)
+
+
+def _labels(family: Any) -> str:
+    known = {"requests": ("signal", "status"), "records_rejected": ("signal", "reason")}
+    of_signal = ("records_accepted", "request_seconds")
+    short = family.name.removeprefix("footfall_gateway_")
+    if family.name.startswith("footfall_gateway_"):
+        labels = known.get(short, ("signal",) if short in of_signal else ())
+    elif family.name.startswith("footfall_outbox_"):
+        labels = ()
+    else:
+        labels = ("destination", "reason") if "dropped" in short else ("destination",)
+    return ", ".join(f"`{label}`" for label in labels)
+
+
 TABLES = {
     "commands.md": commands,
     "configuration.md#settings": settings_table,
     "configuration.md#runners": runners_table,
     "fields.md": attributes_table,
+    "gateway.md#answers": gateway_answers,
+    "gateway.md#configuration": gateway_configuration,
+    "gateway.md#figures": gateway_figures,
+    "gateway.md#reasons": gateway_reasons,
     "ledger.md": reasons_table,
 }
 """Page, with the name of the part where it has several, to what makes it."""

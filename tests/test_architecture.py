@@ -26,15 +26,28 @@ ROWS: tuple[frozenset[str], ...] = tuple(
                 "version",
                 "crash",
                 "semver",
+                "bar",
             },
             {"settings", "places"},
-            {"registry", "jobs", "resource", "consent", "wire", "journal", "outbox", "startup_file"},
-            {"instrumentation", "export", "courier", "gateway"},
-            {"status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime"},
+            {"registry", "jobs", "resource", "consent", "wire", "journal", "outbox", "startup_file", "collect"},
+            {"instrumentation", "export", "courier"},
+            {
+                "status",
+                "delivery",
+                "shipper",
+                "decorated",
+                "tracking",
+                "disclosure",
+                "background",
+                "lifecycle",
+                "runtime",
+            },
+            {"gateway"},
             {
                 "distro",
                 "distro_logs",
                 "declarative",
+                "gathering",
                 "facade",
                 "cli",
                 "ipython",
@@ -50,10 +63,10 @@ ROWS: tuple[frozenset[str], ...] = tuple(
 
 ROW_OF = {name: number for number, names in enumerate(ROWS) for name in names}
 
-ORDERED = ("status", "delivery", "decorated", "disclosure", "background", "lifecycle", "runtime")
+ORDERED = ("status", "delivery", "shipper", "decorated", "tracking", "disclosure", "background", "lifecycle", "runtime")
 """The one row whose modules know each other, each only those before it."""
 
-APART = frozenset({"registry", "jobs", "resource", "consent", "wire", "journal", "outbox"})
+APART = frozenset({"registry", "jobs", "resource", "consent", "wire", "journal", "outbox", "collect"})
 
 ALLOWED_NEIGHBOURS = frozenset(
     {
@@ -73,9 +86,11 @@ INSIDE_TOP = frozenset(
         ("declarative", "api"),
         ("distro_logs", "distro"),
         ("facade", "api"),
+        ("facade", "gathering"),
         ("facade", "ipython"),
         ("ipython", "api"),
         ("cli", "api"),
+        ("cli", "gathering"),
         ("__main__", "cli"),
         ("cli", "testing"),
     }

@@ -165,6 +165,31 @@ def test_a_journal_that_cannot_be_read_just_now_says_nothing_of_its_process(
     outbox.close()
 
 
+def test_a_run_goes_on_in_a_journal_that_was_begun_while_the_one_before_was_read(
+    tmp_path: Path, running: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sealed journal is gone after it was read, and the next one was not there when the round began.
+
+    Seen with 100 000 uses behind a Collector: a run was told of as killed, and then as complete.
+    """
+    outbox = Outbox.open(tmp_path / "outbox.db", clock=SystemClock(), max_bytes=2**26, max_age_seconds=86400.0)
+    into = intake(tmp_path, outbox, None)
+
+    def listed(directory: Path) -> list[Path]:
+        monkeypatch.undo()
+        found = journals(directory)
+        assert running.rotate()
+        return found
+
+    monkeypatch.setattr("footfall.export.intake.journals", listed)
+    assert into.run() == 2
+    end = lines.End(function=1, time_ns=time.time_ns(), ids=f"{1:048x}", duration_ns=5)
+    assert running.write(lines.encode(end))
+    assert into.run() == 1
+    assert b"ProcessKilled" not in b"".join(request.body for _, request in outbox.peek(9))
+    outbox.close()
+
+
 ALL = Destination(wire="migas", endpoint="http://127.0.0.1:9")
 CATALOG = Destination(wire="otlp", endpoint="http://127.0.0.1:8", services=("intake_catalog",))
 OTHERS = Destination(wire="otlp", endpoint="http://127.0.0.1:7", services=("intake_cli", "intake_build"))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from footfall import jobs
-    from footfall.api import drain, event, instrument, register, track, uninstrument
+    from footfall.api import drain, event, instrument, job, register, step, track, uninstrument
     from footfall.destination import Destination
     from footfall.distro import FootfallInstrumentor, FootfallSpanExporter
     from footfall.distro_logs import FootfallLogExporter
     from footfall.errors import FootfallError
+    from footfall.gathering.functions import collector, gather
     from footfall.version import VERSION as __version__  # noqa: N811  the name that tools ask for
-    from footfall.wire.destinations import Access, Migas, Otlp, Ramen, Tracker
+    from footfall.wire.destinations import Access, Insights, Migas, Otlp, Ramen, Tracker
 
 __all__ = [
     "Access",
@@ -23,16 +24,21 @@ __all__ = [
     "FootfallInstrumentor",
     "FootfallLogExporter",
     "FootfallSpanExporter",
+    "Insights",
     "Migas",
     "Otlp",
     "Ramen",
     "Tracker",
     "__version__",
+    "collector",
     "drain",
     "event",
+    "gather",
     "instrument",
+    "job",
     "jobs",
     "register",
+    "step",
     "track",
     "uninstrument",
 ]
@@ -44,11 +50,14 @@ _HOMES = {
     "FootfallInstrumentor": "footfall.distro",
     "FootfallLogExporter": "footfall.distro_logs",
     "FootfallSpanExporter": "footfall.distro",
+    "Insights": "footfall.wire.destinations",
     "Migas": "footfall.wire.destinations",
     "Otlp": "footfall.wire.destinations",
     "Ramen": "footfall.wire.destinations",
     "Tracker": "footfall.wire.destinations",
     "__version__": "footfall.version:VERSION",
+    "collector": "footfall.gathering.functions",
+    "gather": "footfall.gathering.functions",
     "jobs": "footfall.jobs:",
 }
 

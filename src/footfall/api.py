@@ -1,4 +1,4 @@
-"""The public functions: `footfall.instrument`, `uninstrument`, `register`, `track`, `event`, `drain`.
+"""The public functions: `footfall.instrument`, `uninstrument`, `register`, `track`, `event`, `job`, `step`, `drain`.
 
 Configuring may raise `ConfigurationError`; nothing else here raises for anything telemetry does.
 """
@@ -9,6 +9,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,12 +19,16 @@ from footfall.errors import ConfigurationError, trouble
 from footfall.ledger import Ledger
 from footfall.registry import decorator
 from footfall.registry.model import Consent, OnCi, Registry, check_project, merge
+from footfall.tracking import load
 
 if TYPE_CHECKING:
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.trace import TracerProvider
 
+    from footfall.instrumentation.job import Job
+    from footfall.instrumentation.job_asked import Jobs
     from footfall.instrumentation.run import Run
+    from footfall.jobs.model import JobConfigs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,6 +47,7 @@ def instrument(
     extra: Mapping[str, Any] | None = None,
     consent: Consent | None = None,
     ci: OnCi | None = None,
+    jobs: str | os.PathLike[str] | Mapping[str, Any] | JobConfigs | None = None,
     user_name: bool = False,
     tracer_provider: TracerProvider | None = None,
     logger_provider: LoggerProvider | None = None,
@@ -60,6 +66,9 @@ def instrument(
         extra: Fields of every use.
         consent: ``opt-out`` (default) or ``opt-in``.
         ci: ``mark`` (default) or ``skip``.
+        jobs: Configurations of the project's jobs (`footfall.job`): a path or package resource, the content of such a
+            file as a mapping, or what `footfall.jobs.load` returned; default: those that the registry names. Jobs that
+            name no version have that of the project.
         user_name: Send the login name along to servers that have a place for it (the format ``access``), in the stead
             of the installation's random id. `footfall fields` says so to the user.
         tracer_provider: As OpenTelemetry's instrumentors take it: spans of uses appear there too. Default: the global
@@ -71,38 +80,35 @@ def instrument(
 
     Raises:
         ConfigurationError: Something given is wrong; the message names it, and file and line where there are some.
-        UnsafeFileError, OSError: The registry cannot be read.
+        UnsafeFileError, OSError: The registry or the job configurations cannot be read.
     """
     caller = calling_module()
     packages = frozenset({caller.partition(".")[0]} - {"__main__", ""})
     here = runtime.current()
+
+    def given() -> Registry:
+        declared = _path(os.fspath(jobs), caller) if isinstance(jobs, (str, os.PathLike)) else jobs
+        asked = Registry(
+            project=check_project(project) if project else "",
+            version=version or "",
+            consent=consent or "opt-out",
+            ci=ci or "mark",
+            send_to=tuple(check(destination) for destination in send_to or ()),
+            extra=dict(extra or {}),
+            jobs=declared,
+            user_name=user_name,
+        )
+        return _merged(asked, _read(registry, caller, project))
+
     no = here.refusal(project or "")
     if no:
         here.decorated.decline(project or "", packages)
+        here.tracking.remember(project or "", lambda: load(given(), lambda: ""))
         return no
-    given = Registry(
-        project=check_project(project) if project else "",
-        version=version or "",
-        consent=consent or "opt-out",
-        ci=ci or "mark",
-        send_to=tuple(check(destination) for destination in send_to or ()),
-        extra=dict(extra or {}),
-        user_name=user_name,
-    )
-    read = _read(registry, caller, project)
-    if read is not None:
-        if project and read.project != project:
-            msg = f"project {project!r} was given, but {read.source or 'the registry'} is for {read.project!r}"
-            raise ConfigurationError(msg)
-        for warning in read.warnings:
-            trouble.note("registry", "footfall: %s", warning)
-        given = merge(read, _with(given, project=read.project))
-    if not given.project:
-        msg = "no project: pass project='owner/name', or a registry that names one"
-        raise ConfigurationError(msg)
+    asked = given()
     decorator.hook.wrap = here.decorated.wrap
     decision = here.instrument(
-        given,
+        asked,
         packages=packages,
         tracer_provider=tracer_provider,
         logger_provider=logger_provider,
@@ -184,8 +190,86 @@ def event(name: str, /, *, project: str | None = None, **fields: Any) -> None:
     here.event(known, name, _scrubbed(fields))
 
 
+def job(
+    tag: str,
+    /,
+    *,
+    customer_id: int | str | None = None,
+    provider_job_id: str | int | None = None,
+    project: str | None = None,
+    progress: bool = True,
+    strict: bool = False,
+    **metadata: Any,
+) -> Job:
+    """Return a job, whose steps, notes and end its server is told of.
+
+    ``with footfall.job("my_job", customer_id=142) as job:`` is the block, ``@footfall.job("my_job")`` each call of a
+    function. Without either the job begins with its first step, and ends with the process, as well as that ends. It
+    needs its project to be instrumented, best with ``jobs=``, the configurations; where that is off, it only has its
+    log lines (logger ``footfall.job``) and its bar.
+
+    Args:
+        tag: Of its configuration.
+        customer_id: Whose it is: a user of the server; default: as the destination says.
+        provider_job_id: By which the server knows it, unique for ever. A program that is started again with the same id
+            goes on with the job: steps that were reported are not repeated. Default: a new one.
+        project: Whose job it is; default: the only instrumented project, or that of the calling package.
+        progress: Show a bar by points where stderr is a terminal and rich is installed.
+        strict: Raise `ConfigurationError` for an unknown job or step, a changed configuration or a missing customer,
+            which are logged otherwise: for tests of the program.
+        **metadata: Fields of its start and end, scrubbed.
+    """
+    from footfall.instrumentation.job import Job  # noqa: PLC0415  for programs that are jobs
+    from footfall.instrumentation.job_asked import Ask  # noqa: PLC0415
+
+    package = calling_module().partition(".")[0]
+    ask = Ask(
+        tag=str(tag),
+        customer_id=customer_id,
+        provider_job_id="" if provider_job_id is None else str(provider_job_id),
+        metadata=_scrubbed(metadata),
+        progress=progress,
+        strict=strict,
+    )
+    return Job(ask, partial(_find_jobs, project, package))
+
+
+def _find_jobs(project: str | None, package: str) -> Jobs:
+    """Return what the jobs of a project share in this process, which may be a worker that a job was sent to."""
+    return runtime.current().tracking.find(project, package)
+
+
+def step(
+    tag: str,
+    /,
+    *,
+    project: str | None = None,
+    capture: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Callable[[F], F]:
+    """Return a decorator that registers the function at hand as a step: each call is one of the job under way.
+
+    Outside of a job of its project a call is an ordinary use. Else as `register`, without a limit to their rate.
+
+    Args:
+        tag: As declared in the configuration of the job.
+        project: ``owner/name``; None for the project that was instrumented for the function's package.
+        capture: Parameters to report with the step, and in which form.
+        extra: Further fields of each call.
+
+    Raises:
+        RegistryError: A capture is wrong.
+    """
+    decorator.hook.wrap = runtime.current().decorated.wrap
+    return decorator.register(project=project, capture=capture, extra=extra, step=tag)
+
+
 def drain(timeout_seconds: float = DRAIN_SECONDS) -> Ledger:
-    """Deliver what is pending now, waiting at most *timeout_seconds*; return the books."""
+    """Deliver what is pending now, waiting at most *timeout_seconds*; return the books.
+
+    Where a second copy would do harm (the wire ``tracker``), no request is begun that could not be answered in time:
+    there, give more than the time-out of an exchange, which is 10 seconds.
+    """
     return runtime.current().drain(timeout_seconds)
 
 
@@ -206,8 +290,24 @@ def _read(
     from footfall.wire.load import NAMES  # noqa: PLC0415
 
     if isinstance(registry, Mapping):
-        return yaml.load_mapping(registry, wires=NAMES, project=project or "")
+        found = yaml.load_mapping(registry, wires=NAMES, project=project or "")
+        return _with(found, jobs=_path(found.jobs, caller)) if isinstance(found.jobs, str) else found
     return yaml.load_file(_path(os.fspath(registry), caller), wires=NAMES, project=project or "")
+
+
+def _merged(asked: Registry, read: Registry | None) -> Registry:
+    """Return what a caller *asked* for, over what was *read* from its registry."""
+    if read is not None:
+        if asked.project and read.project != asked.project:
+            msg = f"project {asked.project!r} was given, but {read.source or 'the registry'} is for {read.project!r}"
+            raise ConfigurationError(msg)
+        for warning in read.warnings:
+            trouble.note("registry", "footfall: %s", warning)
+        asked = merge(read, _with(asked, project=read.project))
+    if not asked.project:
+        msg = "no project: pass project='owner/name', or a registry that names one"
+        raise ConfigurationError(msg)
+    return asked
 
 
 def _path(text: str, caller: str) -> Path:
@@ -251,10 +351,6 @@ def _with(registry: Registry, **fields: Any) -> Registry:
 def _scrubbed(fields: Mapping[str, Any]) -> dict[str, Any]:
     if not fields:
         return {}
-    import msgspec  # noqa: PLC0415
+    from footfall.scrub import scrub_fields  # noqa: PLC0415
 
-    from footfall.scrub import FAILED, scrub  # noqa: PLC0415
-
-    found = scrub(dict(fields))
-    # Where the scrubber failed, all it returns is a text that says so: the caller must not hear of it.
-    return msgspec.convert(found, dict[str, Any]) if isinstance(found, dict) else {"fields": FAILED}
+    return scrub_fields(fields)

@@ -61,12 +61,24 @@ COUNT: Final = "footfall.count"
 ITEMS: Final = "footfall.items"
 PARAMETERS: Final = "footfall.parameters"
 RECORDED: Final = "footfall.recorded"
+PARENT_SPAN_ID: Final = "footfall.parent_span_id"
+MESSAGE: Final = "footfall.message"
+DROP: Final = "footfall.drop"
+JSON_VALUES: Final = "footfall.json"
+LOG_RECORD_UID: Final = "log.record.uid"
 START_EVENT: Final = "footfall.start"
 COUNT_EVENT: Final = "footfall.count"
 """Event names of the log records that tell of starts and counts; an event has its own."""
 
 ARGUMENT_PREFIX: Final = "footfall.args."
 EXTRA_PREFIX: Final = "footfall.extra."
+ADDRESSED_PREFIX: Final = "footfall.for."
+"""Before an extra field that is for one server alone, such as ``footfall.for.migas.user_id``."""
+
+
+def record_uid(trace_id: str, span_id: str) -> str:
+    """Return the `LOG_RECORD_UID` of a record about the use with these ids."""
+    return f"{trace_id}-{span_id}"
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -168,6 +180,26 @@ TABLE: Final = (
         "footfall",
         "use",
         "Which captured arguments are passed by position (`/key`, `*names`), or are any keywords (`**query`).",
+    ),
+    Row(
+        LOG_RECORD_UID,
+        "development",
+        "use",
+        "On log records: the ids of the start, event or count itself, for the record's own may be its span's.",
+    ),
+    Row(PARENT_SPAN_ID, "footfall", "use", "On log records: the enclosing span."),
+    Row(
+        MESSAGE,
+        "footfall",
+        "use",
+        "The caller's short text, where neither a status nor a body holds it: of starts, counts and successes.",
+    ),
+    Row(JSON_VALUES, "footfall", "use", "Which attributes are JSON in a text, for OTLP has no form for their values."),
+    Row(
+        DROP,
+        "footfall",
+        "use",
+        "With `addressed` only: fields that the registry takes out, for the receiving gateway to do so.",
     ),
     Row(
         RECORDED,

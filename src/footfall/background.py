@@ -98,7 +98,7 @@ class Background:
         Where the outbox cannot be used, the books are the last that are known.
         """
         with self.loading:
-            from footfall.delivery import current_status  # noqa: PLC0415  a recording process need not load it
+            from footfall.delivery import ask_for_all, current_status  # noqa: PLC0415  a recording process need not load it
 
         deadline = time.monotonic() + timeout_seconds
         while True:
@@ -108,6 +108,7 @@ class Background:
                     delivery = self._open(places)
                     if delivery is not None:
                         return delivery.drain(timeout_seconds=max(0.0, deadline - time.monotonic()))
+                ask_for_all(places)
                 status = current_status(places, self._runtime.settings)
             status = status or last_status(places)
             if not status.ledger.pending or time.monotonic() >= deadline:
@@ -229,7 +230,7 @@ class Background:
                 if delivery is not None:
                     with guard("forget"):
                         delivery.obey()
-                        delivery.intake.run()
+                        delivery.bring_in()
             self._close()
 
     def _deliver(self, *, leaving: bool) -> None:

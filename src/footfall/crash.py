@@ -4,7 +4,7 @@
 ``after_send``; ``after_send:3`` at the third time. It is read once, when the first of those modules is loaded, and
 nothing but the tests of reliability.md section 6 has a use for it. Unset, `crash_at` is an empty function.
 
-Points, in order: `POINTS`.
+Points, in order: `POINTS`; and `PARCEL_POINTS`, which only deliveries with files pass.
 """
 
 from __future__ import annotations
@@ -22,6 +22,16 @@ INTAKE_POINTS: Final = ("before_intake", "after_intake", "before_unlink", "after
 COURIER_POINTS: Final = ("after_lease", "before_send", "after_send", "before_settle", "after_settle", "after_round")
 """Leased and committed; about to send; answer received; verdict known; verdict committed; nothing left to lease."""
 
+PARCEL_POINTS: Final = (
+    *("after_files", "after_batch", "before_parcels", "after_parcels", "before_batch_goes"),
+    *("after_parts", "before_sweep"),
+)
+"""Only where files are handed over: copied, not named by a batch; batch there; about to be taken in; rows committed;
+outcomes told, batch still there. Parts of a split file made, not named by a row; settled, files not swept."""
+
+GATHER_POINTS: Final = ("before_handover", "after_handover", "before_times", "after_times")
+"""Only where packages are gathered: their ids written down; handed over; outcomes known; stored times written down."""
+
 POINTS: Final = INTAKE_POINTS + COURIER_POINTS
 """In the order in which they are passed."""
 
@@ -33,7 +43,7 @@ def _nowhere(name: str, /) -> None:
 def arm(wish: str, kill: Callable[[], None]) -> Callable[[str], None]:
     """Return a `crash_at` for *wish* (``name`` or ``name:count``), or one that does nothing for "" or nonsense."""
     name, _, count = wish.partition(":")
-    if name not in POINTS or (count and not count.isdecimal()):
+    if name not in POINTS + PARCEL_POINTS + GATHER_POINTS or (count and not count.isdecimal()):
         return _nowhere
     left = [int(count or 1)]
 

@@ -74,7 +74,7 @@ class Decorated:
         instrumentor = cast("Instrumentor", each.instrumentor)
         state, theirs = instrumentor.project, known.state
         state.project, state.version, state.send_to = theirs.project, theirs.version, theirs.send_to
-        state.extra, state.find_version = theirs.extra, theirs.find_version
+        state.extra, state.find_version, state.jobs = theirs.extra, theirs.find_version, theirs.jobs
         state.host.take_from(theirs.host)
         for watched in instrumentor.watched:
             if watched.state == "wrapped":

@@ -22,10 +22,21 @@ from footfall.courier.transport import HttpTransport, Transport
 from footfall.destination import Destination
 from footfall.errors import OutboxBusyError, OutboxError, guard, trouble
 from footfall.export.intake import Intake
+from footfall.export.runs import Runs
 from footfall.journal.lines import MAX_LINE_BYTES
 from footfall.ledger import Ledger
+from footfall.outbox.depot import Depot
 from footfall.outbox.store import Outbox
-from footfall.places import GONE_SECONDS, Places, adopt, discard, is_alive, private_directory, write_private
+from footfall.places import (
+    GONE_SECONDS,
+    Places,
+    adopt,
+    discard,
+    is_alive,
+    open_private,
+    private_directory,
+    write_private,
+)
 from footfall.settings import Settings
 from footfall.status import Status, last_status, unread_records
 from footfall.version import VERSION
@@ -33,6 +44,9 @@ from footfall.wire.base import Wire
 from footfall.wire.load import installed, load, sample
 
 OUTBOX_NAME: Final = "outbox.db"
+ASKED_FOR_ALL: Final = "drain"
+"""File in the outbox's directory by which a process that waits for another one's delivery asks it to hold nothing."""
+
 STATUS_INTERVAL_SECONDS: Final = 1.0
 CLOSE_SECONDS: Final = 2.0
 """Longest wait for exchanges under way before an outbox is closed."""
@@ -50,6 +64,7 @@ class Delivery:
         loading: Held while modules are imported that only some destinations need (`background.Background.loading`).
         keep_seconds: How long nothing must have been written to a finished journal before it is removed.
         max_line_bytes: Of a journal; a longer line is taken for damage.
+        refuses: At its size limit the outbox refuses what is new, instead of dropping the oldest.
 
     Raises:
         OutboxBusyError: Another process delivers.
@@ -67,6 +82,7 @@ class Delivery:
         loading: contextlib.AbstractContextManager[Any] | None = None,
         keep_seconds: float = 0.0,
         max_line_bytes: int = MAX_LINE_BYTES,
+        refuses: bool = False,
     ) -> None:
         self.places = places
         self.clock = clock or SystemClock()
@@ -78,8 +94,11 @@ class Delivery:
             network=places.network,
             max_bytes=settings.outbox_max_bytes,
             max_age_seconds=settings.outbox_max_age_seconds,
+            refuses=refuses,
         )
-        self._http = HttpTransport(settings.connect_timeout_seconds, version=VERSION, loading=loading)
+        self._http = HttpTransport(
+            settings.connect_timeout_seconds, version=VERSION, loading=loading, files=places.files
+        )
         self._wires: dict[str, Wire] = {}
         self._choice = Watch(places.config)
         self._obeyed: Choice | None = None
@@ -87,31 +106,41 @@ class Delivery:
         self.intake = Intake(
             places.journal,
             self.outbox,
-            wires=self._wire,
+            wires=self.wire,
             is_alive=is_alive,
             choice=self._choice,
             keep_seconds=keep_seconds,
             max_line_bytes=max_line_bytes,
         )
+        self.depot = Depot(
+            self.outbox,
+            places.files,
+            allows=lambda project, time_ns: self._choice().allows(project, time_ns),
+            max_bytes=settings.outbox_files_max_bytes,
+        )
+        self.runs = Runs(self.outbox, wires=self.wire)
         self.courier = Courier(
             self.outbox,
             transport=transport or self._http,
             clock=self.clock,
-            wires=self._wire,
+            wires=self.wire,
             exchange_timeout_seconds=settings.exchange_timeout_seconds,
             may_send=lambda: self._choice() is self._obeyed,
+            split=self.depot.split,
         )
         self._status_at = 0.0
 
-    def step(self, *, deadline: float | None = None, only_answering: bool = False) -> bool:
+    def step(self, *, deadline: float | None = None, only_answering: bool = False, whole_runs: bool = False) -> bool:
         """Take in what is new and send what is due; return whether anything moved.
 
         Args:
             deadline: On the clock's monotonic scale; nothing new is begun after it.
             only_answering: Only to destinations that answered lately and did not fail since: for the exit.
+            whole_runs: Also what is held for more to come; at the exit that is so anyway.
         """
         self.obey()
-        taken = self.intake.run(keep_going=lambda: deadline is None or self.clock.monotonic() < deadline)
+        taken = self.bring_in(keep_going=lambda: deadline is None or self.clock.monotonic() < deadline)
+        self.runs.end(all_of_them=whole_runs or only_answering or self._is_asked_for_all())
         self.outbox.trim(now_ns=self.clock.now_ns())
         delivered = self.courier.deliver_once(deadline=deadline, only_answering=only_answering)
         now = self.clock.monotonic()
@@ -119,6 +148,10 @@ class Delivery:
             self._status_at = now
             self.write_status()
         return bool(taken or delivered.attempts)
+
+    def bring_in(self, *, keep_going: Callable[[], bool] = lambda: True) -> int:
+        """Take in what is new in journals and what was handed over; return how many records that was."""
+        return self.intake.run(keep_going=keep_going) + self.depot.run(self.clock.now_ns())
 
     def obey(self) -> int:
         """Drop what waits here and the user has said no to, now or since it was recorded; return how many records.
@@ -146,7 +179,7 @@ class Delivery:
         """
         deadline = self.clock.monotonic() + timeout_seconds
         while True:
-            moved = self.step(deadline=deadline)
+            moved = self.step(deadline=deadline, whole_runs=True)
             left = deadline - self.clock.monotonic()
             if stop() or left <= 0 or (not self.outbox.pending() and not self._unread()):
                 break
@@ -173,6 +206,7 @@ class Delivery:
             answering=self.courier.answering(),
             trouble=dict(trouble.counts),
             rules=tuple(self.outbox.rules()),
+            file_bytes=self.depot.size_bytes(),
         )
 
     def write_status(self) -> None:
@@ -188,14 +222,27 @@ class Delivery:
             self._http.close()
             self.outbox.close()
 
-    def _wire(self, destination: Destination) -> Wire:
+    def wire(self, destination: Destination) -> Wire:
+        """Return the wire of *destination*, the same one each time.
+
+        Raises:
+            NotOfferedError: It is not installed.
+            ConfigurationError: It refuses its options.
+        """
         key = destination.key
         if key not in self._wires:
             self._wires[key] = load(destination.wire, destination.options)
         return self._wires[key]
 
     def _unread(self) -> int:
-        return unread_records(self.places.journal, self.outbox.offsets())
+        return unread_records(self.places.journal, self.outbox.offsets()) + self.depot.unread()
+
+    def _is_asked_for_all(self) -> bool:
+        try:
+            (self.places.outbox / ASKED_FOR_ALL).unlink()
+        except OSError:
+            return False
+        return True
 
 
 def deliver_for_others(
@@ -248,10 +295,16 @@ def forget(places: Places, settings: Settings) -> Ledger | None:
         return None
     try:
         delivery.obey()
-        delivery.intake.run()
+        delivery.bring_in()
         return delivery.ledger()
     finally:
         delivery.close()
+
+
+def ask_for_all(places: Places) -> None:
+    """Ask whoever delivers from *places* to send also what it holds for more to come."""
+    with contextlib.suppress(OSError):
+        os.close(open_private(places.outbox / ASKED_FOR_ALL))
 
 
 def preload() -> None:
@@ -273,7 +326,7 @@ def current_status(places: Places, settings: Settings) -> Status:
     with contextlib.suppress(OutboxBusyError):
         delivery = Delivery(places, settings)
         try:
-            delivery.intake.run()
+            delivery.bring_in()
             return msgspec.structs.replace(delivery.status(), ledger=delivery.ledger())
         finally:
             delivery.close()

@@ -54,7 +54,7 @@ class Disclosure:
         if self._payloads is None:
             with runtime.background.loading:
                 from footfall.export.payload_log import PayloadLog  # noqa: PLC0415  only where somebody asked for it
-            self._payloads = PayloadLog(directory, process)
+            self._payloads = PayloadLog(directory, process, loading=runtime.background.loading)
         self._payloads.flush()
 
     def after_fork(self) -> None:

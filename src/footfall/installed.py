@@ -27,7 +27,7 @@ def instrument(providers: Mapping[str, Any]) -> None:
         for warning in registry.warnings:
             trouble.note("registry", "footfall: %s", warning)
         with guard("instrument"):
-            _add(registry, providers)
+            _try(registry, providers)
     path = runtime.current().settings.config
     if not path:
         return
@@ -38,7 +38,14 @@ def instrument(providers: Mapping[str, Any]) -> None:
     except (ConfigurationError, OSError) as error:
         trouble.note("instrument", "footfall: FOOTFALL_CONFIG is not used: %s", error)
         return
-    _add(registry, providers)
+    _try(registry, providers)
+
+
+def _try(registry: Registry, providers: Mapping[str, Any]) -> None:
+    try:
+        _add(registry, providers)
+    except (ConfigurationError, OSError) as error:  # its job configurations: said to who configures, not to the user
+        trouble.note("instrument", "footfall: %s is not observed: %s", registry.project, error)
 
 
 def _add(registry: Registry, providers: Mapping[str, Any]) -> None:

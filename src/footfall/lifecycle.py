@@ -8,7 +8,6 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -84,9 +83,6 @@ def watch(current: Callable[[], Lively | None]) -> None:
     if _hooks.current is not None:
         return
     _hooks.current = current
-    # Exit functions run in reverse order. That of `weakref` comes with the first finalizer of a process, and empties
-    # urllib3's pools: were it the first to run, a process that had delivered before could deliver nothing at its exit.
-    weakref.finalize(_hooks, int)
     atexit.register(_hooks.exit)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(

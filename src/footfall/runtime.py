@@ -39,6 +39,7 @@ from footfall.resource.collect import collect
 from footfall.resource.installation import installation_id
 from footfall.resource.login import login_name
 from footfall.settings import Mode, Settings
+from footfall.tracking import Tracking
 from footfall.usage import Kind, Usage
 from footfall.version import VERSION
 
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
 
     from footfall.instrumentation.namespace import Names
     from footfall.journal.lines import AnyRecord
-
 
 STOP_SECONDS: Final = 2.0
 """Longest wait of `Runtime.stop` for the background thread."""
@@ -89,7 +89,7 @@ class Runtime:
         self._is_fork_child = False
         self._unclaimed: weakref.WeakSet[Run] = weakref.WeakSet()
         self._plain_runs: list[Run] = []
-        self.decorated = Decorated(self)
+        self.decorated, self.tracking = Decorated(self), Tracking(self)
         self.names: Names | None = None
         self.journal = Journal(
             self._journal_directory,
@@ -128,6 +128,9 @@ class Runtime:
                 registry = merge(known.registry, registry)
                 packages |= known.packages
             decision = self.decide(registry)
+            names = packages | {entry.module.partition(".")[0] for entry in registry.entries if entry.module}
+            version = functools.partial(self._installed_version, registry.project, names)
+            self.tracking.configure(registry, version, records=decision.records)
             if known is not None:
                 self.decorated.release(known)
                 known.instrumentor.uninstrument()
@@ -138,19 +141,17 @@ class Runtime:
             self.decorated.accept(registry.project)
             self.mode = decision.mode
             self.journal.silence(silent=False)
-            names = packages | {entry.module.partition(".")[0] for entry in registry.entries if entry.module}
-            host = HostSpans(VERSION, tracer_provider=tracer_provider, logger_provider=logger_provider)
             state = ProjectState(
                 project=registry.project,
                 version=registry.version,
-                find_version=functools.partial(self._installed_version, registry.project, names),
+                find_version=version,
                 send_to=registry.send_to,
                 extra=registry.extra_of_uses(lambda: login_name(self.environ)),
-                host=host,
+                host=HostSpans(VERSION, tracer_provider=tracer_provider, logger_provider=logger_provider),
+                jobs=functools.partial(self.tracking.jobs_of, registry.project),
             )
-            instrumentor = Instrumentor(
-                state, self.recorder, default_rate_per_second=self.settings.rate_per_second, names=self.names
-            )
+            rate = self.settings.rate_per_second
+            instrumentor = Instrumentor(state, self.recorder, default_rate_per_second=rate, names=self.names)
             self.projects[registry.project] = Instrumented(
                 registry=registry,
                 decision=decision,
@@ -170,6 +171,7 @@ class Runtime:
             names = list(self.projects) if project is None else [project]
             for name in names:
                 known = self.projects.pop(name, None)
+                self.tracking.withdraw(name)
                 if known is not None:
                     self.decorated.release(known)
                     known.instrumentor.uninstrument()
@@ -305,10 +307,9 @@ class Runtime:
         """Deliver what is pending, for at most *timeout_seconds*; return the books."""
         self.recorder.flush_counts()
         self.journal.retry_kept()
-        places = self.find_places()
-        if places is None or self.refusal() or not any(known.decision.sends for known in self.projects.values()):
-            return Ledger()
-        return self.background.drain(places, timeout_seconds)
+        sends = not self.refusal() and any(known.decision.sends for known in self.projects.values())
+        places = self.find_places() if sends else None  # looking for places makes them
+        return self.background.drain(places, timeout_seconds) if places is not None else Ledger()
 
     def shutdown(self) -> None:
         """End in good order: called at exit. Waits only while a destination answers."""
@@ -394,12 +395,10 @@ class Runtime:
             return dict(collect(self.environ, version=VERSION))
 
     def _installed_version(self, project: str, packages: frozenset[str]) -> str:
-        """Return the version of the distribution named like the repository, else of one that provides a package."""
         with self.background.loading:
-            from footfall.registry.entry_points import installed_version  # noqa: PLC0415  with the first record only
+            from footfall.registry.entry_points import version_of  # noqa: PLC0415  with the first record only
 
-            names = (project.partition("/")[2], *sorted(packages))
-            return next((version for name in names if (version := installed_version(name))), "")
+            return version_of(project, packages)
 
     def _first_record(self) -> None:
         with guard("notice"):

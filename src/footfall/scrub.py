@@ -11,11 +11,11 @@ so that no run is scanned twice, and no two neighbouring repetitions can match t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from itertools import islice
 from math import isfinite
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from footfall.errors import guard
 
@@ -240,6 +240,13 @@ def scrub(value: object) -> Any:
     result is then `FAILED`.
     """
     return _walk(value, clean=scrub_text)
+
+
+def scrub_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *fields* scrubbed; where that failed, a field that says so."""
+    found = scrub(dict(fields))
+    # Where the scrubber failed, all it returns is a text: the caller must not hear of it.
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {"fields": FAILED}
 
 
 def _walk(value: object, clean: Callable[[str], str] | None) -> Any:

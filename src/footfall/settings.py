@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal_max_seconds: float = 60.0
     journals_max_bytes: int = 64 * 2**20
     outbox_max_bytes: int = 64 * 2**20
+    outbox_files_max_bytes: int = 2**30
     outbox_max_age_seconds: float = 14 * 86400.0
     delivery_interval_seconds: float = 1.0
     connect_timeout_seconds: float = 2.0
@@ -131,6 +132,12 @@ OPTIONS: Final = (
         "outbox_max_bytes",
         _positive(int),
         "Size beyond which the oldest unleased requests are dropped and counted `over_size`.",
+    ),
+    Option(
+        "FOOTFALL_OUTBOX_FILES_MAX_BYTES",
+        "outbox_files_max_bytes",
+        _positive(int),
+        "The same for files that were gathered for delivery, which count apart.",
     ),
     Option(
         "FOOTFALL_OUTBOX_MAX_AGE_SECONDS",

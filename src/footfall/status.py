@@ -15,6 +15,7 @@ import msgspec
 from footfall.errors import OutboxError
 from footfall.journal.reader import JournalReader, journals
 from footfall.ledger import Ledger
+from footfall.outbox.handover import unread_parcels
 from footfall.outbox.rows import KnownRule
 from footfall.places import Places
 
@@ -31,6 +32,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         answering: Whether some destination with something to send had answered when last asked.
         trouble: Hidden errors of the delivering process, by kind.
         rules: Drop rules of servers that were in force.
+        file_bytes: Size of the files that waited beside the outbox.
     """
 
     time_ns: int
@@ -41,6 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     answering: bool = False
     trouble: Mapping[str, int] = {}
     rules: tuple[KnownRule, ...] = ()
+    file_bytes: int = 0
 
 
 def read_status(places: Places) -> Status | None:
@@ -56,7 +59,7 @@ def last_status(places: Places) -> Status:
     last = read_status(places) or Status(time_ns=0, pid=0, ledger=Ledger())
     unread = 0
     with contextlib.suppress(OutboxError):
-        unread = unread_records(places.journal, last.offsets)
+        unread = unread_records(places.journal, last.offsets) + unread_parcels(places.files)
     return msgspec.structs.replace(last, ledger=msgspec.structs.replace(last.ledger, unread=unread))
 
 

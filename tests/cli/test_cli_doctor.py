@@ -531,3 +531,55 @@ def test_what_is_installed_is_not_missing() -> None:
     loaded = set(sys.modules)
     assert [missing(name) for name in ("sys", "os", "json.decoder", "xml.dom.minidom")] == [""] * 4
     assert set(sys.modules) == loaded
+
+
+CONFIGURED = """\
+    project: demo/jobs
+    version: 1.0.0
+    jobs: jobs.yaml
+    send_to:
+      - tracker: http://127.0.0.1:9
+        customer_id: 142
+        credentials: env:TOOL_TOKEN
+    registry:
+      - {function: "lib.core:good", step: STEP}
+"""
+
+ONE_JOB = """\
+job_configs:
+  - tag: my_job
+    name: My Job
+    step_configurations:
+      - {tag: say_hello, name: Say Hello, points: 10}
+"""
+
+WORK = """\
+import footfall
+from footfall import installed
+installed.instrument({})
+with footfall.job("my_job", progress=False):
+    pass
+"""
+
+
+def test_jobs_that_cannot_be_told(tmp_path: Path) -> None:
+    """A step that no job declares, and a job that changed under a version that was registered, with the way out."""
+    jobs = tmp_path / "jobs.yaml"
+    jobs.write_text(ONE_JOB)
+    wrong = footfall("doctor", **registered(tmp_path, CONFIGURED.replace("STEP", "say_helo"), core="def good(): ..."))
+    assert wrong.returncode == 1
+    assert (
+        "usage.yaml:9: lib.core:good is step 'say_helo', which no job configuration declares; did you" in wrong.stdout
+    )
+    variables = registered(tmp_path, CONFIGURED.replace("STEP", "say_hello"), core="def good(): ...")
+    subprocess.run([sys.executable, "-c", WORK], env=environ(variables), timeout=SECONDS, check=True)
+    assert not any(
+        "my_job" in each for each in json.loads(footfall("doctor", "--json", **variables).stdout)["problems"]
+    )
+    jobs.write_text(ONE_JOB.replace("10", "7"))
+    changed = footfall("doctor", "--json", **variables)
+    assert changed.returncode == 1
+    (problem,) = [each for each in json.loads(changed.stdout)["problems"] if "my_job" in each]
+    assert "jobs.yaml:2: job 'my_job' changed, but its version is still 1.0.0" in problem
+    assert "such as 1.0.1" in problem
+    assert "such as 1.0.1" in footfall("doctor", **variables).stdout, "what to do stands at the end, and is not cut off"

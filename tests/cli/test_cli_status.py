@@ -29,7 +29,17 @@ def test_json_is_the_status_as_documented() -> None:
     found = json.loads(said.stdout)
     accounts = found["ledger"].pop("accounts")
     assert said.returncode == 0
-    assert set(found) == {"time_ns", "pid", "ledger", "observed", "offsets", "answering", "trouble", "rules"}
+    assert set(found) == {
+        "time_ns",
+        "pid",
+        "ledger",
+        "observed",
+        "offsets",
+        "answering",
+        "trouble",
+        "rules",
+        "file_bytes",
+    }
     assert found["ledger"] == {"unread": 0, "corrupt": 0, "balanced": True, "pending": 6}
     assert found["observed"] == {"owner/tool": 3}
     assert [account.pop("destination").split(":")[0] for account in accounts] == ["migas", "otlp"]

@@ -16,9 +16,11 @@ from collections.abc import Mapping
 import pytest
 from courierhelp import OK, Loopback, answer, certificate, free_port, server_context
 
+from footfall.courier.answer import MAX_ANSWER_BYTES
 from footfall.courier.credentials import Headers
-from footfall.courier.exchange import IDLE_SECONDS, MAX_ANSWER_BYTES
-from footfall.courier.route import TlsError
+from footfall.courier.exchange import in_ascii
+from footfall.courier.pool import IDLE_SECONDS
+from footfall.courier.route import Origin, TlsError
 from footfall.courier.transport import HttpTransport
 from footfall.errors import TransportError
 from footfall.wire.base import Request
@@ -92,6 +94,59 @@ def test_get_has_no_body(transport):
     assert server.received[0].line == "GET /q HTTP/1.1"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X", "a\r\nEvil: b"),
+        ("X", "a\nEvil: b"),
+        ("X", "a\rEvil: b"),
+        ("X", "a\n b"),
+        ("X", "a\x00"),
+        ("X", "\x7f"),
+        ("X", "\u20ac"),
+        ("X: a\r\nEvil", "b"),
+        ("X Y", "a"),
+        ("X:", "a"),
+        ("", "a"),
+        ("\u00e9", "a"),
+    ],
+)
+def test_no_header_begins_another(transport, name, value):
+    """What is no header field is not sent, nor anything else (S7)."""
+    with Loopback() as server:
+        assert not fails(transport, server.url, headers={name: value}).in_doubt
+        assert server.received == []
+        assert send(transport, server.url, headers={"X": "caf\u00e9\t1"}).status == 200
+        assert server.received[0].headers["x"] == "caf\u00e9\t1"
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/a/%2F?b=c%20d&e=f,g", "/a/%2F?b=c%20d&e=f,g"),
+        ("/a b?c=\u00fc", "/a%20b?c=%C3%BC"),
+        ("/a\r\nEvil: b", "/a%0D%0AEvil:%20b"),
+        ("/a?b#c", "/a?b"),
+        ("?a=b", "/?a=b"),
+        ("", "/"),
+    ],
+)
+def test_what_no_path_may_hold_is_encoded(transport, path, line):
+    """A path cannot end the request line; a fragment stays here."""
+    request = Request(path=path, body=b"", content_type="t", idempotency_key="k")
+    with Loopback() as server:
+        send(transport, server.url, request=request)
+    assert server.received[0].line == f"POST {line} HTTP/1.1"
+    assert server.received[0].headers["content-length"] == "0"
+
+
+def test_hosts_beyond_ascii():
+    """A name is looked up, and named to the server, as the name system has it."""
+    assert in_ascii(Origin("https", "b\u00fccher.example", 443)).host == "xn--bcher-kva.example"
+    with pytest.raises(UnicodeError):
+        in_ascii(Origin("https", "\u2603..example", 443))
+
+
 def test_one_connection_serves_many(transport):
     """Kept alive; what the server closed in between is replaced without an error."""
     with Loopback() as server:
@@ -121,7 +176,7 @@ def test_a_connection_that_rested_long_is_replaced(transport):
     with Loopback() as server:
         send(transport, server.url)
         (way,) = transport._servers.values()
-        (kept,) = (connection for connection in way._shelf.queue if connection)
+        (kept,) = way._pool._idle
         kept.used_at -= IDLE_SECONDS + 1
         assert send(transport, server.url).status == 200
         assert server.connections == 2
@@ -670,11 +725,11 @@ def test_a_fork_child_has_its_own_connections(transport):
 
 
 def test_a_fork_in_the_middle_of_an_exchange(transport):
-    """A lock of urllib3's pool that another thread held is no obstacle for the child."""
+    """A lock of the pool that another thread held is no obstacle for the child."""
     with Loopback() as server:
         send(transport, server.url)
         (way,) = transport._servers.values()
-        with warnings.catch_warnings(), way._shelf.mutex:
+        with warnings.catch_warnings(), way._pool._freed:
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
             if child == 0:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from footfall.courier.route import Origin, bypassed, origin, proxy_for
+from footfall.courier.route import Origin, bypassed, origin, proxy_for, tls_context
 from footfall.errors import TransportError
 
 HTTPS = Origin("https", "usage.example.org", 443)
@@ -107,3 +110,15 @@ def test_no_proxy_addresses(host, no_proxy, expected):
 def test_bypassed_never_raises(host, no_proxy):
     """Environment variables hold anything."""
     assert bypassed(Origin("https", host, 443), no_proxy) in {True, False}
+
+
+def test_what_is_asked_of_a_server():
+    """Chain and name, TLS 1.2, no common names; on newer Pythons as strict as their own default (S12)."""
+    context = tls_context(ca_file="", environ={})
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert not context.hostname_checks_common_name
+    assert context.options & ssl.OP_NO_COMPRESSION
+    assert context.options & ssl.OP_NO_TICKET
+    strict = ssl.create_default_context().verify_flags if sys.version_info >= (3, 13) else context.verify_flags
+    assert context.verify_flags == strict

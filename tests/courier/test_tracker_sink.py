@@ -143,6 +143,21 @@ def test_what_may_have_arrived_is_not_sent_again(tmp_path: Path, sink: Sink, mod
         assert told[:2] == EXPECTED[:2]
 
 
+@pytest.mark.parametrize("where", ["/job_configurations", "/jobs"])
+@pytest.mark.parametrize("mode", ["lostack", "noanswer", "hang"])
+def test_an_opening_that_may_have_arrived_is_sent_again(tmp_path: Path, sink: Sink, mode: str, where: str) -> None:
+    """Else all events behind it would be refused; the backend takes a configuration twice, and a job once."""
+    job_id = f"job-{mode}-{where}"
+    with Line(tmp_path, sink, timeout_seconds=0.4) as line:
+        line.take(uses_of(job_id))
+        line.deliver_through(mode, where)
+        assert_ledger(line.outbox.ledger())
+        assert line.outbox.ledger().pending == 0
+        told = line.told(job_id)
+        assert list(dict.fromkeys(told)) == EXPECTED
+        assert told.count("jobs") == 1
+
+
 def test_a_job_that_exists_already_goes_on(sink: Sink, line: Line) -> None:
     """A restarted program: the backend fails at its job a few times, and takes the events."""
     line.take(uses_of("again", first=1, steps=2))

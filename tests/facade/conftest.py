@@ -12,6 +12,8 @@ from footfall.facade.access import pipeline as access_pipeline
 from footfall.facade.access.registry import TelemetryRegister
 from footfall.facade.access.state import state
 from footfall.facade.migas import config, pipeline, tracker
+from footfall.facade.tracker.accounts import accounts
+from footfall.facade.tracker.known import configurations
 from footfall.testing.sink.client import Sink
 from tests.process.harness import Observation
 
@@ -53,3 +55,5 @@ def _forget() -> None:
     access_pipeline._ours.clear()
     access_pipeline._destinations.clear()
     state.forget()
+    accounts.forget()
+    configurations.forget()

@@ -36,9 +36,10 @@ class Asked:
 
 @dataclass
 class Recorder:
-    """Answers by *script*, then with ACCEPTED; a step is a vector's ``response_given``."""
+    """Answers by *script*, then with *otherwise*; a step is a vector's ``response_given``."""
 
     script: list[dict[str, Any]] = field(default_factory=list)
+    otherwise: dict[str, Any] = field(default_factory=lambda: ACCEPTED)
     asked: list[Asked] = field(default_factory=list)
 
     def __enter__(self) -> Recorder:  # noqa: PYI034  nothing is derived from it
@@ -77,9 +78,12 @@ class Recorder:
                 fields = {key: values[0] for key, values in parse_qs(query, keep_blank_values=True).items()}
                 with self._lock:
                     self.asked.append(Asked(method, path, fields, headers, body))
-                    step = self.script.pop(0) if self.script else ACCEPTED
+                    step = self._step(self.asked[-1])
                 if not self._answer(connection, step):
                     return
+
+    def _step(self, asked: Asked) -> dict[str, Any]:
+        return self.script.pop(0) if self.script else self.otherwise
 
     @staticmethod
     def _answer(connection: socket.socket, step: dict[str, Any]) -> bool:

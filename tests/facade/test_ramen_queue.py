@@ -5,16 +5,19 @@ Numbers in docstrings are those of section 11 of the wire's description.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+import warnings
 import zlib
 from datetime import datetime
 from pathlib import Path
@@ -33,6 +36,7 @@ from footfall.facade.ramen.payload import dump_json
 from footfall.facade.ramen.queue_reader import QueueReader
 from footfall.facade.ramen.queue_writer import QueueWriter
 from footfall.facade.ramen.utils import create_queue_reader_and_writer
+from footfall.journal import lines
 from footfall.places import config_directory
 from footfall.testing import Sink
 from tests.facade.ramenhelp import ACCEPTED, Recorder, config_for
@@ -310,6 +314,85 @@ def test_json_is_the_librarys(tmp_path: Path) -> None:
     """The quick way writes what the library's encoder writes."""
     value = {"a": [1, 2.5, 1e100, float("nan"), None, True], "é": "\U0001f600\n", 1: {"x": ()}, None: 0}
     assert dump_json(value) == json.dumps(value, separators=(",", ":"))
+
+
+def test_lines_are_those_of_the_journal(tmp_path: Path) -> None:
+    """What `push` writes by itself is, byte for byte, what the journal's encoder makes of it."""
+    writer = QueueWriter(config_for("127.0.0.1:9", tmp_path))
+    bodies = [
+        "",
+        'a "b" \\ \n\x00\x7f',
+        "\u00e9\u2028\U0001f600",
+        b"bytes",
+        b"\xff",
+        {"a": [1, 2.5, "\u00e9"]},
+        "x" * 70_000,
+    ]
+    for number, body in enumerate(bodies, 1):
+        writer.push("metrics", "m", number, body)
+        writer.push("metrics", "m", "v1", body, "own id")
+    records = [line for line in written(tmp_path) if b'"kind":"event"' in line]
+    assert len(records) == 2 * len(bodies)
+    for line in records:
+        assert lines.encode(lines.decoder.decode(line)) == line + b"\n"
+
+
+def written(folder: Path) -> list[bytes]:
+    """The lines of all journals."""
+    return [line for path in sorted(folder.rglob("*.jsonl")) for line in path.read_bytes().splitlines()]
+
+
+def names(folder: Path) -> list[str]:
+    """The ids of all messages in journals."""
+    found = [lines.decoder.decode(line) for line in written(folder)]
+    return [line.ids for line in found if isinstance(line, lines.Event)]
+
+
+def raw_fork() -> int:
+    """Fork without Python's hooks, as a server written in C may."""
+    return ctypes.PyDLL(None).fork()
+
+
+@pytest.mark.parametrize("fork", [os.fork, raw_fork], ids=["os.fork", "fork"])
+def test_no_two_messages_share_their_ids(fork: Any, tmp_path: Path) -> None:
+    """Not those of threads, nor those of parent and child: the outbox would keep one of the two."""
+    writer = QueueWriter(config_for("127.0.0.1:9", tmp_path))
+
+    def push() -> None:
+        for number in range(100):
+            writer.push("metrics", "m", 1, {"n": number})
+
+    writer.push("metrics", "m", 1, {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking with threads, which is the point here
+        child = fork()
+    if child == 0:
+        try:
+            push()
+        finally:
+            os._exit(0)
+    threads = [threading.Thread(target=push) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(GUARD_SECONDS)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    found = names(tmp_path)
+    assert len(found) == len(set(found)) == 501
+    assert all(re.fullmatch("[0-9a-f]{48}", each) for each in found)
+    assert len({path.name.split("-")[1] for path in tmp_path.rglob("*.jsonl")}) == 2
+
+
+@pytest.mark.parametrize("version", [["v1"], {"v": 1}, 1.5, None, "", 0, "a b", "v1\n", "\u00e9"])
+def test_versions_that_are_none(version: Any, tmp_path: Path) -> None:
+    """Are refused as ever, also after one that equals them."""
+    writer = QueueWriter(config_for("127.0.0.1:9", tmp_path))
+    writer.push("metrics", "m", 1, {})
+    writer.push("metrics", "m", True, {})
+    for _ in range(2):
+        with pytest.raises(AssertionError):
+            writer.push("metrics", "m", version, {})
+    assert writer.queue_size() == 2
 
 
 def test_kinds_without_end_do_not_fill_memory(tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ BEFORE, DURING, AFTER = 40, 1500, 40
 
 WAIT_SECONDS = 30.0
 
+# A file of bytecode that is cut off is not noticed by Python 3.11, and fails whoever imports that module next.
+sys.dont_write_bytecode = True
+
 STATE = Path(os.environ["FOOTFALL_DIR"])
 INFINITY = resource.RLIM_INFINITY
 

@@ -82,6 +82,23 @@ def test_off_means_nothing_at_all(observation: Observation, switch: str) -> None
     assert not [name for name in new if name.startswith(("opentelemetry.sdk", "wrapt"))]
 
 
+def test_draining_while_off_makes_no_directory_either(observation: Observation) -> None:
+    program = (
+        "import footfall; footfall.instrument('tests/observed', send_to=[footfall.Migas('http://127.0.0.1:9')]);"
+        "print(footfall.drain(1.0).pending)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=observation.environment(FOOTFALL="off"),
+        capture_output=True,
+        text=True,
+        timeout=GUARD_SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "0\n", "")
+    assert list(observation.directory.iterdir()) == []
+
+
 def test_on_it_writes_below_its_own_directories_only(observation: Observation) -> None:
     """Recording opens one journal and the identity; no socket, no process, one thread, nothing of the network loaded.
 

@@ -24,6 +24,7 @@ import footfall
 from footfall import attributes, runtime
 from footfall.distro import FootfallSpanExporter
 from footfall.instrumentation.host_spans import HostSpans
+from footfall.usage import Kind
 
 
 class Host:
@@ -280,6 +281,10 @@ def test_an_event_is_a_log_record_of_the_host(observation: Observation):
     assert (record.trace_id, record.span_id) == (span.context.trace_id, span.context.span_id)
     assert emitted.instrumentation_scope.name == "footfall"
     written = {key: list(value) if isinstance(value, tuple) else value for key, value in record.attributes.items()}
+    # The ids of the event itself: those of the record are its span's, and two events of one span are two.
+    (line,) = [usage for usage in observation.usages() if usage.kind is Kind.EVENT]
+    assert written.pop("log.record.uid") == f"{line.trace_id}-{line.span_id}"
+    assert (line.trace_id, line.parent_span_id) == (f"{record.trace_id:032x}", f"{record.span_id:016x}")
     assert written == {
         "footfall.project": "demo/lib",
         "footfall.kind": "event",

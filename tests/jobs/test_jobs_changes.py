@@ -144,15 +144,6 @@ def test_another_server_or_tag_knows_nothing_of_it(state: Path):
     registered.check(state, SERVER, made({**changed, "tag": "k"}))
 
 
-def test_what_the_server_refused_stands_in_nobodys_way(state: Path):
-    """Else a mistake that was taken back would be refused here for ever."""
-    registered.remember(state, SERVER, made({**BEFORE, "name": "mistake"}))
-    registered.forget_one(state, SERVER, made({**BEFORE, "name": "mistake"}))
-    registered.forget_one(state, SERVER, made(BEFORE))
-    registered.check(state, SERVER, made(BEFORE))
-    assert registered.registered(state, SERVER, made(BEFORE)) is None
-
-
 def test_many_changes_are_counted(state: Path):
     registered.remember(state, SERVER, made(job("j")))
     with pytest.raises(ChangedJobError, match=r"'s7' is new, and 12 more; give it"):
@@ -205,5 +196,4 @@ def test_a_place_that_will_not_do_is_no_trouble(tmp_path: Path, state: Path):
     for place in (tmp_path / "file", state):
         registered.remember(place, SERVER, made(BEFORE))
         registered.check(place, SERVER, made({**BEFORE, "name": "K"}))
-        registered.forget_one(place, SERVER, made(BEFORE))
     assert list(tmp_path.glob("*.json")) == []

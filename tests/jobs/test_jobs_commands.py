@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from footfall.facade.tracker.generate_json_schemas import generate_job_configs_json_schema, parse_args
 from footfall.jobs import load, load_mapping, registered
 from footfall.jobs.schema import json_schema
+from footfall.registry import yaml as registry_yaml
 from footfall.registry.nodes import from_text
 from footfall.semver import semver
 
@@ -154,7 +155,7 @@ assert footfall.jobs.load("jobs.yaml").tags == ("my_job",)
 
 def test_the_page_shows_what_is_so(tmp_path: Path):
     """Its file loads and is valid, its code runs, its versions become what it says."""
-    page = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8").partition("\n## Job configurations\n")[2]
     text, code = (re.findall(rf"```{word}\n(.*?)```", page, re.DOTALL)[0] for word in ("yaml", "python"))
     write(tmp_path, "job_configurations.yaml", text)
     said = python("-c", code + "print(job.version, job.points)", cwd=tmp_path)
@@ -163,3 +164,17 @@ def test_the_page_shows_what_is_so(tmp_path: Path):
     versions = re.findall(r"`([0-9!.a-z]+)` (?:becomes\s)?`([0-9a-z.+-]+)`", " ".join(page.split()))
     assert len(versions) == 6
     assert [semver(python_version) for python_version, _ in versions] == [made for _, made in versions]
+
+
+def test_the_page_shows_jobs_that_run(tmp_path: Path):
+    """Its program tells what the page says, and its registry loads."""
+    page = (ROOT / "docs" / "jobs.md").read_text(encoding="utf-8").partition("\n## Job configurations\n")[0]
+    registry, code = (re.findall(rf"```{word}\n(.*?)```", page, re.DOTALL)[0] for word in ("yaml", "python"))
+    write(tmp_path, "jobs.yaml", MANUAL)
+    said = python("-c", "draw = lambda: 7\n" + code + "print(job.points_done, job.points)", cwd=tmp_path)
+    assert (said.stdout, said.stderr) == ("Hello John!\n35 35\n", "")
+    entries = registry_yaml.load_text(registry, "footfall.yaml").entries
+    assert [(entry.name, entry.job, entry.step) for entry in entries] == [
+        ("reports:main", "my_job", ""),
+        ("reports:hello", "", "say_hello"),
+    ]

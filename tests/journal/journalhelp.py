@@ -77,7 +77,8 @@ directory = Path(sys.argv[1])
 def child(script: str, directory: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start *script* as a process of its own, with a journal's parts at hand."""
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", CHILD_HEAD + script, str(directory), *arguments],
+        # -B: some limit the size of files, and Python 3.11 does not notice that it cut off a file of bytecode.
+        [sys.executable, "-B", "-W", "error", "-c", CHILD_HEAD + script, str(directory), *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

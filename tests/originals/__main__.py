@@ -124,6 +124,9 @@ def _point(suite: Suite, tests: Path, folder: Path) -> None:
                 raise SystemExit(msg)
             text = text.replace(old, new.format(port=port, folder=folder / "queue"))
         (tests / name).write_text(text)
+    for name, text in suite.additions.items():
+        (tests / name).parent.mkdir(exist_ok=True)
+        (tests / name).write_text(text)
     (tests.parent / "conftest.py").write_text(CONFTEST.replace("{aliases}", json.dumps(dict(suite.aliases))))
 
 

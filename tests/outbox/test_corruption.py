@@ -257,8 +257,8 @@ def test_damage_found_while_in_use_is_repaired_on_the_way(tmp_path, clock):
     requests = [(row, a_request(number)) for number in range(5)]
     outbox.intake(requests, offsets={"j": 5}, now_ns=clock.now_ns())
     (leased,) = outbox.lease(row, now_ns=clock.now_ns(), ttl_seconds=30, limit=1)
-    outbox._database.run("test", lambda connection: connection.execute("DROP INDEX requests_due").rowcount)
-    outbox._database.run("test", lambda connection: connection.execute("DROP TABLE drops").rowcount)
+    outbox.database.run("test", lambda connection: connection.execute("DROP INDEX requests_due").rowcount)
+    outbox.database.run("test", lambda connection: connection.execute("DROP TABLE drops").rowcount)
     assert outbox.intake([(row, a_request(0)), (row, a_request(9))], offsets={"j": 9}, now_ns=clock.now_ns()) == 1
     assert outbox.ledger().balanced
     assert outbox.set_aside() == 1
@@ -273,7 +273,7 @@ def test_books_that_do_not_fit_the_rows_are_made_anew(tmp_path, clock):
     outbox = open_outbox(tmp_path, clock)
     row = outbox.destination(a_destination())
     outbox.intake([(row, a_request(1, records=3))], offsets={}, now_ns=clock.now_ns())
-    outbox._database.run("test", lambda connection: connection.execute("DELETE FROM requests").rowcount)
+    outbox.database.run("test", lambda connection: connection.execute("DELETE FROM requests").rowcount)
     assert outbox.pending() == 3
     outbox.trim(now_ns=clock.now_ns())
     (account,) = outbox.ledger().accounts

@@ -90,7 +90,7 @@ def test_a_rule_ends_by_itself(outbox, clock):
     clock.advance(1)
     assert outbox.rules() == []
     outbox.trim(now_ns=clock.now_ns())
-    assert outbox._database.run("test", lambda c: c.execute("SELECT count(*) FROM rules").fetchone()) == (0,)
+    assert outbox.database.run("test", lambda c: c.execute("SELECT count(*) FROM rules").fetchone()) == (0,)
 
 
 @pytest.mark.parametrize("seconds", [1e9, float(2**62), 86401.0])
@@ -152,7 +152,7 @@ def test_an_outbox_from_before_there_were_rules(tmp_path, clock, monkeypatch):
     verdict = Verdict(action=Action.DROP, reason=Reason.RULE, rule=METRICS)
     assert outbox.settle(item, verdict=verdict, now_ns=clock.now_ns())
     assert held(outbox) == [(METRICS.labels, 0)]
-    version = outbox._database.run("test", lambda connection: connection.execute("PRAGMA user_version").fetchone())
+    version = outbox.database.run("test", lambda connection: connection.execute("PRAGMA user_version").fetchone())
     assert version == (schema.VERSION,)
     outbox.close()
     assert not list(tmp_path.glob("*.bad-*"))
@@ -164,13 +164,13 @@ def test_a_damaged_rule_is_read_around(tmp_path, outbox, clock, text):
     row = outbox.destination(a_destination())
     order(outbox, clock, row, METRICS)
     outbox.intake([(row, a_request("waits"))], offsets={}, now_ns=clock.now_ns())
-    until = outbox._database.ticks.now() + 10**9
+    until = outbox.database.ticks.now() + 10**9
 
     def spoil(connection: sqlite3.Connection) -> None:
         value = 7 if text is None else text
         connection.execute("INSERT INTO rules (destination, labels, until) VALUES (?, ?, ?)", (row, value, until))
 
-    outbox._database.run("spoil", spoil)
+    outbox.database.run("spoil", spoil)
     assert held(outbox) == [(METRICS.labels, 0)]
     assert (outbox.pending(), outbox.set_aside()) == (1, 1)
     assert_ledger(outbox.ledger())
@@ -180,5 +180,5 @@ def test_rules_of_a_time_that_cannot_be_are_over(outbox, clock):
     """A row that claims to hold for years is damaged, or was written under another clock."""
     row = outbox.destination(a_destination())
     order(outbox, clock, row, METRICS)
-    outbox._database.run("spoil", lambda c: c.execute("UPDATE rules SET until = until + ?", (10**18,)).rowcount)
+    outbox.database.run("spoil", lambda c: c.execute("UPDATE rules SET until = until + ?", (10**18,)).rowcount)
     assert outbox.rules() == []

@@ -7,6 +7,8 @@ import stat
 import threading
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from outboxhelp import DAY, a_destination, a_request, open_outbox, output, python
 
 from footfall.errors import OutboxBusyError, OutboxError, OutboxNewerError, UnsafeFileError
@@ -295,6 +297,44 @@ def test_several_settle_at_once(outbox, clock):
     assert (only(outbox).delivered, only(outbox).pending, only(outbox).lost) == (1, 1, 1)
 
 
+VERDICTS = (
+    DELIVERED,
+    RETRY,
+    DROP,
+    HALT,
+    Verdict(action=Action.DELIVERED, rejected=1),
+    Verdict(action=Action.RETRY, max_attempts=1),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.integers(0, 9), st.sampled_from(VERDICTS)), max_size=12))
+@settings(deadline=None, max_examples=60)
+def test_together_as_one_by_one(tmp_path_factory, plan):
+    """Settling in one transaction leaves what settling in as many leaves, in any mixture, also of one row twice."""
+    left = []
+    for together in (True, False):
+        clock = FakeClock()
+        outbox = open_outbox(tmp_path_factory.mktemp("outbox"), clock)
+        row = outbox.destination(a_destination())
+        requests = [(row, a_request(number, order=order)) for number, (order, _, _) in enumerate(plan)]
+        outbox.intake(requests, offsets={}, now_ns=clock.now_ns())
+        leased = outbox.lease(row, now_ns=clock.now_ns(), ttl_seconds=30, limit=100, followers=True)
+        outcomes = [
+            Settlement(leased=leased[which % len(leased)], verdict=verdict, retry_at_ns=clock.now_ns() + 10**9)
+            for _, which, verdict in plan
+        ]
+        if together:
+            done = outbox.settle_all(outcomes, now_ns=clock.now_ns())
+        else:
+            done = [outbox.settle_all([each], now_ns=clock.now_ns())[0] for each in outcomes]
+        again = keys(lease(outbox, clock, row))
+        due_ns = outbox.next_due_ns()
+        clock.advance(40)
+        left.append((done, again, due_ns, only(outbox), keys(lease(outbox, clock, row))))
+        outbox.close()
+    assert left[0] == left[1]
+
+
 # -- health
 
 
@@ -470,8 +510,8 @@ def test_closing_twice_is_fine_and_using_it_then_is_an_error(outbox):
 def test_an_outbox_of_a_newer_footfall_is_left_alone(tmp_path, outbox, clock):
     """Its records stay, and the lock is free for the newer one."""
     fill(outbox, clock, 1)
-    outbox._database.run("test", lambda c: c.execute("UPDATE meta SET value = 99 WHERE name = 'schema'").rowcount)
-    outbox._database.connection.execute("PRAGMA user_version = 99")
+    outbox.database.run("test", lambda c: c.execute("UPDATE meta SET value = 99 WHERE name = 'schema'").rowcount)
+    outbox.database.connection.execute("PRAGMA user_version = 99")
     outbox.close()
     for _ in range(2):
         with pytest.raises(OutboxNewerError, match="layout 99"):
@@ -490,7 +530,7 @@ def test_migrations_run_in_order_and_keep_what_is_there(tmp_path, clock, monkeyp
     for _ in range(2):
         outbox = open_outbox(tmp_path, clock)
         assert outbox.pending() == 1
-        rows = outbox._database.run("test", lambda connection: connection.execute("SELECT x FROM later").fetchall())
+        rows = outbox.database.run("test", lambda connection: connection.execute("SELECT x FROM later").fetchall())
         assert rows == [(1,)]
         outbox.close()
     assert not list(tmp_path.glob("*.bad-*"))

@@ -37,7 +37,7 @@ def started(observation: Observation, **extra: str) -> subprocess.Popen[str]:
 
 
 def test_who_delivered_before_delivers_at_exit_too(observation: Observation) -> None:
-    """The last use of a process is sent by that process; urllib3's pools are not closed before it."""
+    """The last use of a process is sent by that process, whose connections are still good."""
     program = started(observation, FOOTFALL_DELIVERY_INTERVAL_SECONDS="600")
     out, err = program.communicate("another\n", timeout=GUARD_SECONDS)
     assert (program.returncode, out, err) == (0, "", "")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from footfall.destination import Destination
 from footfall.errors import ConfigurationError, RegistryError
 from footfall.registry import nodes
-from footfall.registry.model import Capture, Entry, Registry
+from footfall.registry.model import Capture, Entry, Registry, merge
 from footfall.registry.reading import ENTRY_KEYS, FILE_KEYS
 from footfall.registry.yaml import load_access_file, load_access_text, load_file, load_mapping, load_text
 
@@ -567,6 +567,21 @@ def test_outermost_holds_for_a_group_or_a_function():
     assert "'outermost' must be true or false" in refused("project: o/n\nregistry: {a: {outermost: 1}}")
     both = load_text("project: o/n\nregistry: [{function: 'a:f', outermost: true}, 'a:f']", "f.yaml").entries
     assert [entry.outermost for entry in both] == [True]
+
+
+def test_jobs_and_steps(tmp_path):
+    """A function is one of the two; a group of that name stays one; configurations are beside the file, or in it."""
+    entries = of_groups("- {function: 'a:f', job: my_job}\n- {function: 'a:g', step: say_hello}\n- 'a:h'")
+    assert [(entry.job, entry.step) for entry in entries] == [("my_job", ""), ("", "say_hello"), ("", "")]
+    assert [entry.service for entry in of_groups("step: ['a:f']")] == ["step"]
+    assert "f.yaml:3: a function is a 'job' or a 'step' of one, not both" in refused(
+        "project: o/n\nregistry:\n  - {function: 'a:f', job: a, step: b}"
+    )
+    assert "step must be text" in refused("project: o/n\nregistry: [{function: 'a:f', step: [a]}]")
+    assert load_text("project: o/n\njobs: jobs.yaml", str(tmp_path / "f.yaml")).jobs == str(tmp_path / "jobs.yaml")
+    assert load_text("project: o/n\njobs: {job_configs: []}", "f.yaml").jobs == {"job_configs": []}
+    first, second = (load_text(f"project: o/n\njobs: {name}", "f.yaml") for name in ("a.yaml", "b.yaml"))
+    assert [merge(first, second).jobs, merge(second, load_text("project: o/n", "f.yaml")).jobs] == ["b.yaml"] * 2
 
 
 def test_an_endpoint_that_a_service_cannot_tell_is_kept():

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -238,3 +239,21 @@ def test_what_is_not_http_is_400_and_noted(footfall_sink, request_bytes):
     assert raw_exchange(footfall_sink.port, request_bytes).status == 400
     (line,) = footfall_sink.requests()
     assert (line.answer, line.accepted, line.path) == (400, False, "")
+
+
+def test_it_listens_where_it_is_told_and_is_steered_from_this_machine_only(tmp_path: Path) -> None:
+    """In a container other machines reach its records' door; its mode is nobody's but the test's."""
+    command = [sys.executable, "-m", "footfall.testing.sink", "--directory", str(tmp_path), "--host", "0.0.0.0"]
+    with subprocess.Popen([*command, "--max-seconds", "60"], env=os.environ) as process:
+        try:
+            end = time.monotonic() + 30
+            while not (tmp_path / "ready.json").exists():
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.01)
+            ready = json.loads((tmp_path / "ready.json").read_text(encoding="utf-8"))
+            listening = {line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line}
+            assert f"00000000:{ready['port']:04X}" in listening
+            assert f"0100007F:{ready['control_port']:04X}" in listening
+        finally:
+            process.kill()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import footfall
@@ -96,6 +97,42 @@ async def main_async(argument: str) -> int:
     return len(argument)
 
 
+@footfall.step("say_hello", project="nipreps/fmriprep", capture={"name": "len"}, extra={"a": 1})
+def hello(name: str) -> str:
+    """Keeps its signature."""
+    return name
+
+
+@footfall.step("say_bye")
+async def bye(name: str) -> str:
+    """Keeps being a coroutine function."""
+    return name
+
+
+@footfall.job("my_job", customer_id=142, progress=False, site="x")
+def work(name: str) -> int:
+    """Keeps its signature."""
+    return len(hello(name))
+
+
+def run_jobs() -> list[str]:
+    """Every way to say what a job does."""
+    declared: footfall.jobs.JobConfigs = footfall.jobs.load("jobs.yaml", version=footfall.__version__)
+    footfall.instrument("nipreps/fmriprep", jobs="jobs.yaml")
+    footfall.instrument("nipreps/fmriprep", jobs=Path("jobs.yaml"))
+    footfall.instrument("nipreps/fmriprep", jobs={"job_configs": []})
+    footfall.instrument("nipreps/fmriprep", jobs=declared)
+    with footfall.job("my_job", provider_job_id=7, project="nipreps/fmriprep", strict=True) as job:
+        with job.step("say_hello", message="hi") as step:
+            step.add(value=7)
+        job.step_done("random_number", value=7)
+        job.note("half way", left=1)
+    done: float = job.points_done / job.points
+    config: footfall.jobs.JobConfig | None = job.config
+    words: str = job.tag + job.provider_job_id
+    return [words, str(done), "" if config is None else config.name, str(work("a"))]
+
+
 async def use() -> int:
     """Results have the types they had."""
     found: list[str] = search("a", limit=2)
@@ -103,13 +140,14 @@ async def use() -> int:
     numbers: list[int] = list(items(3))
     async for number in stream(2):
         numbers.append(number)
+    farewell: str = await bye("x")
     opened: str = Catalog("c").open("r")
     with footfall.track("nipreps/fmriprep") as run:
         footfall.event("step", name="say_hello", points=10)
         footfall.event("step", project="nipreps/fmriprep")
     run.end()
     footfall.track("nipreps/fmriprep")
-    return main(opened) + await main_async(found[0]) + len(body) + sum(numbers)
+    return main(opened + farewell) + await main_async(found[0]) + len(body) + sum(numbers)
 
 
 def finish() -> bool:
@@ -148,3 +186,16 @@ def jobs(directory: Path) -> tuple[str, int, tuple[str, ...]]:
     kinds = {metadata.kind for metadata in step.metadata_configurations}
     changed = footfall.jobs.changes(one, footfall.jobs.load_one(directory / "one.json"))
     return one.version, step.points + len(kinds) + len(footfall.jobs.load_mapping({"job_configs": []})), changed
+
+
+@footfall.collector("jobs", "1.0", format="csv", header=("id",))
+def collected(since: datetime, until: datetime) -> Iterator[tuple[int]]:
+    """Stays what it was."""
+    yield (int((until - since).total_seconds()),)
+
+
+def gathering(url: str) -> tuple[list[tuple[int]], int]:
+    """Collectors as plain functions."""
+    now = datetime.now(timezone.utc)
+    gathered = footfall.gather(since=now, until=now, subset=["collected"], send_to=footfall.Insights(url))
+    return list(collected(now, now)), gathered.pending + len(gathered.tarballs)

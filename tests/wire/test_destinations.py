@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from footfall.destination import Destination
-from footfall.errors import ConfigurationError
-from footfall.wire.destinations import Access, Migas, Otlp, Ramen
+from footfall.errors import ConfigurationError, NotOfferedError
+from footfall.wire.destinations import Access, Insights, Migas, Otlp, Ramen
 from footfall.wire.load import load
 
 
@@ -33,6 +33,29 @@ def test_options_reach_the_wire() -> None:
     assert vars(load(access.wire, access.options))["headers"] == (("X-Site", "nci"),)
     ramen = Ramen("https://r.example.org", system_serial=7, sender="imx", system_version="1.0", rule_ttl=60)
     assert vars(load(ramen.wire, ramen.options))["rule_seconds"] == 60.0
+
+
+def test_an_insights_destination_says_how_it_authenticates() -> None:
+    """User and password unless it says otherwise; what the wire refuses is refused here."""
+    url = "https://i.example.org/api/ingress/v1/upload"
+    assert Insights(url, credentials="env:I").options == {"auth": "user-pass"}
+    assert Insights(url, auth="headers") == Destination(wire="insights", endpoint=url)
+    tls = Insights(url, auth="mutual-tls", certificate="/c.pem", private_key="/k.pem", ca_file="/ca.pem", run_seconds=5)
+    wire = vars(load(tls.wire, tls.options))
+    assert [wire[name] for name in ("certificate", "private_key", "ca_file", "run_seconds")] == [
+        "/c.pem", "/k.pem", "/ca.pem", 5.0
+    ]  # fmt: skip
+    assert Insights(url, auth="s3", region="eu-north-1").options == {"auth": "s3", "region": "eu-north-1"}
+    for options in ({"auth": "pray"}, {"auth": "mutual-tls"}, {"content_type": "text/plain"}, {"run_seconds": -1}):
+        with pytest.raises(ConfigurationError, match="insights: "):
+            Insights(url, **options)  # type: ignore[arg-type]
+
+
+def test_s3_without_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Said when it is asked for, with what to install."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(NotOfferedError, match=r"footfall\[insights-s3\]"):
+        Insights("https://s3.example.org/bucket", auth="s3")
 
 
 def test_a_ramen_destination_needs_its_serial() -> None:

@@ -73,7 +73,7 @@ def test_nobody_takes_the_place_of_ours(site: Path) -> None:
 def test_unknown_names_get_a_hint(site: Path) -> None:
     """The message lists what is installed, and the nearest name."""
     expected = (
-        "unknown wire 'pigoen'; installed: access, ghost, migas, otlp, pigeon, ramen, stone, tracker;"
+        "unknown wire 'pigoen'; installed: access, ghost, insights, migas, otlp, pigeon, ramen, stone, tracker;"
         " did you mean 'pigeon'?"
     )
     with pytest.raises(NotOfferedError, match=re.escape(expected)):

@@ -159,7 +159,13 @@ def test_an_event_is_a_named_log_record() -> None:
     assert (record.event_name, record.body.string_value) == ("step", "half way")
     assert (record.trace_id.hex(), record.span_id.hex()) == (TRACE, SPAN)
     assert record.time_unix_nano == record.observed_time_unix_nano == 1_700_000_000_000_000_000
-    assert attributes_of(record) == {**COMMON, "footfall.kind": "event", "footfall.extra.points": 10}
+    assert attributes_of(record) == {
+        **COMMON,
+        "footfall.kind": "event",
+        "footfall.extra.points": 10,
+        "footfall.parent_span_id": PARENT,
+        "log.record.uid": f"{TRACE}-{SPAN}",
+    }
 
 
 @pytest.mark.parametrize(("kind", "event_name"), [(Kind.START, "footfall.start"), (Kind.COUNT, "footfall.count")])
@@ -237,7 +243,7 @@ def test_values_of_arguments_and_extra_fields() -> None:
         "footfall.args.words": ["a", "b"],
         "footfall.args.numbers": [1, 2],
         "footfall.args.mixed": '[1,"a"]',
-        "footfall.args.nested": '{"a":null,"b":[1]}',
+        "footfall.args.nested": '{"b":[1],"a":null}',
         "footfall.args.empty": [],
         "footfall.args.hugest": f"[{2**70}]",
         "footfall.args.strange": "object",

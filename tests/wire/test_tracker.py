@@ -140,6 +140,9 @@ def test_which_event_a_use_is(usage: Usage, kind: str, tag: str | None, metadata
         saying(END, customer_id=None),
         saying(STEP, kind="start"),
         saying(STEP, kind=["step"]),
+        saying(STEP, kind=None),
+        saying(NOTE, kind=None),
+        saying(END, kind=None),
     ],
 )
 def test_what_is_left_out(usage: Usage) -> None:

@@ -45,13 +45,15 @@ COMMANDS: Final = {
     "status": Listed("footfall.cli.status", "what was seen, delivered, dropped, and is still pending"),
     "show": Listed("footfall.cli.show", "the exact requests that wait to be sent; sends nothing"),
     "send": Listed("footfall.cli.send", "deliver what is pending now, from cron or at the end of a job"),
+    "gather": Listed("footfall.cli.gather", "ask the collectors of a module, and keep what they say for delivery"),
     "off": Listed("footfall.cli.off", "say no, to everything or one project, and delete what was not sent"),
     "on": Listed("footfall.cli.on", "take back a no, or say yes to one project"),
     "reset-id": Listed("footfall.cli.reset_id", "forget the random id of this installation"),
     "doctor": Listed("footfall.cli.doctor.command", "what would happen here, what does not work, and what to do"),
     "fields": Listed("footfall.cli.fields", "every field that can leave the machine, and who gets it"),
-    "schema": Listed("footfall.cli.schema", "the JSON Schema of footfall.yaml or of job configurations, for editors"),
+    "schema": Listed("footfall.cli.schema", "the JSON Schema of footfall.yaml and other files, for editors"),
     "notebook": Listed("footfall.cli.notebook", "load footfall in every notebook and IPython shell, or stop doing so"),
+    "gateway": Listed("footfall.cli.gateway", "receive OTLP over HTTP and feed usage servers from it"),
     "demo": Listed(
         "footfall.cli.demo.command", "watch a real package, deliver to a server here, and check every number"
     ),

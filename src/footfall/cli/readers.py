@@ -72,6 +72,11 @@ _CHANGES: Final[Mapping[str, tuple[dict[str, Any], ...]]] = {
     names.COUNT: ({"count": 7},),
     names.ITEMS: ({"items": 7},),
     names.PARAMETERS: ({"parameters": ("/key",)},),
+    names.LOG_RECORD_UID: ({"span_id": "2" * 16},),
+    names.PARENT_SPAN_ID: ({"parent_span_id": "3" * 16},),
+    names.MESSAGE: ({"message": "a text"},),
+    names.JSON_VALUES: ({"arguments": {"key": {"a": 1}}},),
+    names.DROP: ({"drop": ("key",)},),
     names.RECORDED: (),  # on spans of the host alone, which no wire sends
     ARGUMENTS: ({"arguments": {"parameter": 1}},),
     EXTRA: ({"extra": {"field": 1}},),

@@ -1,4 +1,4 @@
-"""Print the JSON Schema of footfall.yaml, or of files of job configurations, for editors and checks.
+"""Print the JSON Schema of footfall.yaml, of job configurations or of a gateway's file, for editors and checks.
 
 An editor with a YAML language server completes and checks a file whose first line is, with the right path:
 
@@ -21,23 +21,29 @@ EXAMPLE: Final = """\
 $ footfall schema
   footfall schema -o footfall.schema.json
 $ footfall schema jobs
+$ footfall schema gateway
 """
 
 FOOTFALL: Final = "footfall"
 JOBS: Final = "jobs"
+GATEWAY: Final = "gateway"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``footfall schema``."""
     parser.add_argument(
-        "of", nargs="?", choices=(FOOTFALL, JOBS), default=FOOTFALL, help="which files (default: footfall.yaml)"
+        "of",
+        nargs="?",
+        choices=(FOOTFALL, JOBS, GATEWAY),
+        default=FOOTFALL,
+        help="which files (default: footfall.yaml)",
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write it there instead of to stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print or write the schema."""
-    text = _jobs() if arguments.of == JOBS else _registry()
+    text = {FOOTFALL: _registry, JOBS: _jobs, GATEWAY: _gateway}[arguments.of]()
     if arguments.output is None:
         print(text, end="")
         return DONE
@@ -59,3 +65,9 @@ def _jobs() -> str:
     from footfall.jobs.schema import text
 
     return text()
+
+
+def _gateway() -> str:
+    from footfall.gateway.schema import json_schema
+
+    return json.dumps(json_schema(), indent=2) + "\n"

@@ -82,13 +82,18 @@ def _for_others(at: Here, places: Places, deadline: float) -> Iterator[tuple[str
 
 def _deliver(at: Here, places: Places, deadline: float) -> Ledger:
     """Deliver here, or wait for whoever does, until nothing is pending or the *deadline* (monotonic) is over."""
-    from footfall.delivery import Delivery, current_status  # after the question whether anything may be sent
+    from footfall.delivery import (
+        Delivery,
+        ask_for_all,
+        current_status,
+    )  # after the question whether anything may be sent
 
     told = False
     while True:
         try:
             delivery = Delivery(places, at.settings)
         except OutboxBusyError:
+            ask_for_all(places)
             ledger = current_status(places, at.settings).ledger
             if not ledger.pending or time.monotonic() >= deadline:
                 return ledger

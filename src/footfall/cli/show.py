@@ -73,7 +73,7 @@ def _waiting(at: Here, places: Places, limit: int) -> list[str]:
 
     delivery = Delivery(places, at.settings)
     try:
-        delivery.intake.run()
+        delivery.bring_in()
         known = {each.destination.key: each.destination for each in delivery.outbox.destinations()}
         requests = delivery.outbox.peek(limit)
         pending = delivery.outbox.pending()

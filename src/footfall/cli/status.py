@@ -56,6 +56,8 @@ def lines(at: Here, status: Status, delivers: str) -> list[str]:
         "pending": tables.plural(ledger.pending, "record"),
         "not read yet": f"{tables.plural(ledger.unread, 'record')} in journals",
     }
+    if status.file_bytes:
+        facts["files waiting"] = f"{status.file_bytes / 2**20:.1f} MiB"
     if ledger.corrupt:
         facts["damaged"] = tables.plural(ledger.corrupt, "journal line")
     found = [*tables.pairs(facts), "", *tables.accounts(ledger)]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased, Settlement
     from footfall.outbox.store import Outbox
-    from footfall.wire.base import Wire
+    from footfall.wire.base import Request, Wire
 
 MAX_LANES: Final = 32
 """Destinations served at once; the others come next."""
@@ -71,6 +71,7 @@ class Courier:
         may_send: Asked before each request; False ends the round, and what is leased goes back (reliability.md S15).
         max_senders: Requests in flight to one destination at most, which is also how many a kill can put in doubt.
         random: Uniform in [0, 1).
+        split: Makes smaller requests of one, and of its file (`footfall.outbox.depot`).
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Courier:
         may_send: Callable[[], bool] = lambda: True,
         max_senders: int = MAX_SENDERS,
         random: Callable[[], float] = chance.random,
+        split: Callable[[Wire, Request], list[Request]] = lambda wire, request: wire.split(request),
     ) -> None:
         self._outbox = outbox
         self._transport = transport
@@ -97,6 +99,7 @@ class Courier:
         self._may_send = may_send
         self._max_senders = max_senders
         self._random = random
+        self._split = split
         self._lanes: dict[int, Lane] = {}
         self._seen = outbox.destinations()
         self._changed = threading.Condition()
@@ -321,7 +324,7 @@ class Courier:
             self._settle(lane, unsent, done)
             return
         crash_at("before_send")
-        timeout = self._exchange_timeout_seconds
+        timeout = self._exchange_timeout_seconds + leased.request.upload_seconds
         if self._deadline is not None:
             timeout = min(timeout, max(self._deadline - now, 0.01))
         response: Response | None = None
@@ -362,7 +365,7 @@ class Courier:
         if verdict.action is Action.SPLIT:
             with guard("splitting a request"):
                 if wire is not None:
-                    parts = plan.pieces(leased.request, wire.split(leased.request))
+                    parts = plan.pieces(leased.request, self._split(wire, leased.request))
             if not parts:
                 verdict = Verdict(action=Action.DROP, reason=Reason.TOO_BIG, detail=verdict.detail)
         if verdict.action is Action.DROP and verdict.reason is None:
@@ -381,7 +384,7 @@ class Courier:
                 error,
                 attempt=leased.attempts + 1,
                 halts=lane.halts,
-                drop_in_doubt=lane.drops_in_doubt,
+                drop_in_doubt=lane.drops(leased.request),
                 random=self._random,
             )
         self._outbox.failed(lane.id, now_ns=now_ns)
@@ -418,7 +421,8 @@ class Courier:
         done.append(settlement)
         verdict = settlement.verdict
         plain = settlement.obeyed or (verdict.action is Action.DELIVERED and not verdict.rejected and not verdict.rule)
-        if plain and lane.queue and len(done) < self._max_senders // max(lane.senders, 1):
+        small = settlement.leased.request.attachment is None  # a file is too much to be sent twice
+        if plain and small and lane.queue and len(done) < self._max_senders // max(lane.senders, 1):
             return
         stays = settlement.verdict.action not in {Action.DELIVERED, Action.DROP}
         behind = lane.followers(settlement.leased) if stays else []

@@ -14,7 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NoReturn, final
+from typing import Final, NamedTuple, NoReturn, final
 
 from footfall.errors import ConfigurationError, UnsafeFileError
 
@@ -55,13 +55,37 @@ class Secret:
         raise TypeError(msg)
 
 
+class TlsFiles(NamedTuple):
+    """Paths of PEM files with which one destination wants its connections: a client certificate, its key, a CA."""
+
+    certificate: str = ""
+    private_key: str = ""
+    ca_file: str = ""
+
+
+NO_TLS_FILES: Final = TlsFiles()
+
+
 @final
 class Headers(Mapping[str, str]):
-    """Header names and values whose `repr` shows the names only: crash reports print local variables."""
+    """Header names and values whose `repr` shows the names only: crash reports print local variables.
 
-    __slots__ = ("__items",)
+    Attributes:
+        tls: What else shows who asks; paths, no secrets.
+        sign: Returns the URL to use for a method and a URL, where the proof is in its query; None for as it is.
+    """
 
-    def __init__(self, items: Mapping[str, str]) -> None:
+    __slots__ = ("__items", "sign", "tls")
+
+    def __init__(
+        self,
+        items: Mapping[str, str],
+        *,
+        tls: TlsFiles = NO_TLS_FILES,
+        sign: Callable[[str, str], str] | None = None,
+    ) -> None:
+        self.tls = tls
+        self.sign = sign
         self.__items = {name: Secret(value) for name, value in items.items()}
 
     def __getitem__(self, name: str) -> str:

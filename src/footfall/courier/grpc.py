@@ -11,7 +11,7 @@ A call is one POST whose body is one message with five bytes before it. Its outc
 as the HTTP status that means the same to an OTLP client (OTLP specification, "OTLP/gRPC Response"), so that a wire
 judges both alike.
 
-Importing this module loads h2 and urllib3.
+Importing this module loads h2.
 """
 
 from __future__ import annotations
@@ -19,14 +19,11 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-import os
 import re
 import socket
 import ssl
 import sys
-import threading
 import time
-import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # protobuf ships no types
@@ -45,16 +42,10 @@ from h2.events import (
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes, Settings
 
-from footfall.courier.exchange import (
-    FAILURES,
-    IDLE_CONNECTIONS,
-    IDLE_SECONDS,
-    MAX_ANSWER_BYTES,
-    PIECE_BYTES,
-    connect,
-    decoded,
-    failure,
-)
+from footfall.courier.answer import MAX_ANSWER_BYTES
+from footfall.courier.dial import PIECE_BYTES, Bounds, connect
+from footfall.courier.exchange import FAILURES, decoded, failure, in_ascii
+from footfall.courier.pool import IDLE_CONNECTIONS, Pool
 from footfall.courier.route import origin
 from footfall.errors import TransportError
 from footfall.wire.base import Response
@@ -124,7 +115,7 @@ class _Connection:
         self._heard_bytes = 0
         self._rest = b""
 
-    def call(self, headers: list[tuple[str, str]], body: bytes, *, ends_at: float) -> _Answer:
+    def call(self, headers: list[tuple[str, str]], body: bytes, bounds: Bounds) -> _Answer:
         """Send a request and return what came back."""
         self.sent, self._heard_bytes = False, 0
         stream = self._h2.get_next_available_stream_id()
@@ -134,16 +125,16 @@ class _Connection:
         while rest and not answer.ended:
             room = min(self._h2.local_flow_control_window(stream), self._h2.max_outbound_frame_size, PIECE_BYTES)
             if room <= 0:
-                self._flush(ends_at)
-                self._hear(ends_at)
+                self._flush(bounds)
+                self._hear(bounds)
                 continue
             piece, rest = rest[:room], rest[room:]
             self._h2.send_data(stream, bytes(piece), end_stream=not rest)
-            self._flush(ends_at)
+            self._flush(bounds)
         self.sent = not rest
         self.usable = self.usable and self.sent
         while not answer.ended:
-            self._hear(ends_at)
+            self._hear(bounds)
         self.used_at = time.monotonic()
         return answer
 
@@ -163,16 +154,16 @@ class _Connection:
         self.usable = False
         self.sock.close()
 
-    def _flush(self, ends_at: float) -> None:
+    def _flush(self, bounds: Bounds) -> None:
         data = memoryview(self._h2.data_to_send())
         for start in range(0, len(data), PIECE_BYTES):
-            self.sock.settimeout(_left_seconds(ends_at))
+            self.sock.settimeout(bounds.left_seconds())
             self.sock.sendall(data[start : start + PIECE_BYTES])
 
-    def _hear(self, ends_at: float) -> None:
-        self.sock.settimeout(_left_seconds(ends_at))
+    def _hear(self, bounds: Bounds) -> None:
+        self.sock.settimeout(bounds.left_seconds())
         self._understand(self.sock.recv(PIECE_BYTES))
-        self._flush(ends_at)
+        self._flush(bounds)
 
     def _understand(self, data: bytes) -> None:
         self._heard_bytes += len(data)
@@ -237,23 +228,18 @@ class GrpcServer:
     def __init__(
         self, base_url: str, proxy: Proxy | None, context: ssl.SSLContext | None, connect_seconds: float
     ) -> None:
-        self._place = origin(base_url)
+        place = origin(base_url)
+        self._where = place.netloc
+        try:
+            self._place = in_ascii(place)
+        except UnicodeError as error:
+            raise failure(error, None, where=self._where, sent=False) from None
         self._proxy = proxy
         self._connect_seconds = connect_seconds
         if context is not None:
-            context.check_hostname = True  # urllib3 1.26 looks itself, after the handshake
             context.set_alpn_protocols(["h2"])
         self._context = context
-        self.forget()
-        _servers.add(self)
-
-    def forget(self) -> None:
-        """Begin anew, in a fork child: closing a copied descriptor ends nothing for the parent."""
-        for connection in getattr(self, "_idle", ()):
-            connection.close()
-        self._idle: list[_Connection] = []
-        self._in_use = 0
-        self._lock = threading.Lock()
+        self._pool: Pool[_Connection] = Pool(self._where)
 
     def send(
         self, method: str, url: str, body: bytes, headers: tuple[Mapping[str, str], ...], *, ends_at: float
@@ -268,91 +254,53 @@ class GrpcServer:
         connection: _Connection | None = None
         answer: _Answer | None = None
         trouble: TransportError | None = None
-        with self._lock:
-            self._in_use += 1
+        bounds = Bounds(ends_at, self._connect_seconds)
         try:
-            connection = self._connection(ends_at)
-            answer = connection.call(
-                [
-                    (":method", method),
-                    (":scheme", self._place.scheme),
-                    (":authority", self._place.netloc),
-                    (":path", "/" + url.split("/", 3)[3]),
-                    ("te", "trailers"),
-                    ("grpc-timeout", f"{max(1, int(_left_seconds(ends_at) * 1000))}m"),
-                    ("grpc-accept-encoding", "identity"),
-                    *((name.lower(), value) for group in headers for name, value in group.items()),
-                ],
-                body,
-                ends_at=ends_at,
-            )
+            rested = self._pool.take(ends_at)
+            try:
+                connection = rested or self._connect(bounds)
+                answer = connection.call(
+                    [
+                        (":method", method),
+                        (":scheme", self._place.scheme),
+                        (":authority", self._place.netloc),
+                        (":path", "/" + url.split("/", 3)[3]),
+                        ("te", "trailers"),
+                        ("grpc-timeout", f"{max(1, int(bounds.left_seconds() * 1000))}m"),
+                        ("grpc-accept-encoding", "identity"),
+                        *((name.lower(), value) for group in headers for name, value in group.items()),
+                    ],
+                    body,
+                    bounds,
+                )
+            finally:
+                again = connection if connection is not None and answer is not None and connection.usable else None
+                if connection is not None and again is None:
+                    connection.close()
+                self._pool.give(again)
         except (*FAILURES, H2Error) as error:
             sent = connection is not None and connection.sent
-            trouble = failure(error, outer, where=self._place.netloc, sent=sent)
-        finally:
-            again = connection if connection is not None and answer is not None and connection.usable else None
-            with self._lock:
-                self._in_use -= 1
-                if again is not None:
-                    self._idle.append(again)
-            if connection is not None and again is None:
-                connection.close()
-            self.tidy()
+            trouble = failure(error, outer, where=self._where, sent=sent)
         # Outside the handler, so that no context carries frames with credentials in them.
         if answer is None:
-            raise trouble or TransportError(f"{self._place.netloc}: no answer", in_doubt=True)
-        return _response(answer, where=self._place.netloc)
+            raise trouble or TransportError(f"{self._where}: no answer", in_doubt=True)
+        return _response(answer, where=self._where)
 
     def tidy(self, keep: int = IDLE_CONNECTIONS) -> None:
         """Close connections that rested too long and, while nothing is sent, all but *keep*, the last used."""
-        oldest = time.monotonic() - IDLE_SECONDS
-        with self._lock:
-            surplus = 0 if self._in_use else len(self._idle) - keep
-            gone = [each for number, each in enumerate(self._idle) if number < surplus or each.used_at < oldest]
-            self._idle = [each for each in self._idle if each not in gone]
-        for connection in gone:
-            connection.close()
+        self._pool.tidy(keep)
 
     def open_connections(self) -> int:
         """Return how many connections are open, in use or idle."""
-        with self._lock:
-            return self._in_use + len(self._idle)
+        return self._pool.open_connections()
 
-    def _connection(self, ends_at: float) -> _Connection:
-        while True:
-            with self._lock:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
-                break
-            if connection.is_fresh():
-                return connection
-            connection.close()
-        sock = connect(self._place, self._proxy, connect_seconds=self._connect_seconds, ends_at=ends_at)
-        if self._context is None:
-            return _Connection(sock)
-        try:
-            sock.settimeout(min(self._connect_seconds, _left_seconds(ends_at)))
-            wrapped = self._context.wrap_socket(sock, server_hostname=self._place.host)
-        except BaseException:
+    def _connect(self, bounds: Bounds) -> _Connection:
+        sock = connect(self._place, self._proxy, self._context, bounds, tunnel=True)
+        if isinstance(sock, ssl.SSLSocket) and sock.selected_alpn_protocol() != "h2":
             sock.close()
-            raise
-        if wrapped.selected_alpn_protocol() != "h2":
-            wrapped.close()
-            msg = f"{self._place.netloc}: speaks no HTTP/2, which gRPC needs; is it the port for gRPC?"
+            msg = f"{self._where}: speaks no HTTP/2, which gRPC needs; is it the port for gRPC?"
             raise TransportError(msg, in_doubt=False)
-        return _Connection(wrapped)
-
-
-_servers: weakref.WeakSet[GrpcServer] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for server in _servers:
-        server.forget()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+        return _Connection(sock)
 
 
 def _response(answer: _Answer, *, where: str) -> Response:
@@ -416,11 +364,3 @@ def _retry_seconds(headers: Mapping[str, str]) -> float | None:
 
 def _text(headers: Any) -> list[tuple[str, str]]:
     return [(str(name), str(value)) for name, value in headers or ()]
-
-
-def _left_seconds(ends_at: float) -> float:
-    left = ends_at - time.monotonic()
-    if left <= 0:
-        msg = "the exchange took too long"
-        raise TimeoutError(msg)
-    return left

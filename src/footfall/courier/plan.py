@@ -12,6 +12,7 @@ import msgspec
 
 from footfall.courier.backoff import RETRY_AFTER_CAP_SECONDS, backoff_seconds, halt_seconds, retry_after_seconds
 from footfall.courier.route import TlsError
+from footfall.courier.uploads import SpoiltFileError
 from footfall.ledger import Reason
 from footfall.outbox.rows import Settlement
 from footfall.wire.base import Action, Request, Response, Verdict
@@ -92,12 +93,17 @@ def after_answer(
 def after_silence(
     error: TransportError, *, attempt: int, halts: int, drop_in_doubt: bool, random: Callable[[], float]
 ) -> Plan:
-    """Return what follows from *error*: a halt (TLS), a drop (in doubt, and a copy would do harm), or another try."""
+    """Return what follows from *error*: a halt (TLS), another try, or a drop.
+
+    Dropped is what is in doubt where a copy would do harm, and what cannot be sent because its file is gone.
+    """
     if isinstance(error, TlsError):
         halted = Verdict(action=Action.HALT)
         return Plan(
             verdict=halted, sign="silent", pause_seconds=halt_seconds(halts + 1), pause_reason="halted by a TLS failure"
         )
+    if isinstance(error, SpoiltFileError):
+        return Plan(verdict=Verdict(action=Action.DROP, reason=Reason.CORRUPT), sign="unwilling")
     if error.in_doubt and drop_in_doubt:
         return Plan(verdict=Verdict(action=Action.DROP, reason=Reason.IN_DOUBT), sign="silent")
     wait = backoff_seconds(attempt, random) if error.retry_seconds is None else error.retry_seconds
@@ -125,7 +131,7 @@ def pieces(request: Request, parts: Sequence[Request]) -> list[Request]:
     A wire that answers "too large" with the same request again would otherwise keep the courier busy for ever.
     """
     keys = {part.idempotency_key for part in parts}
-    smaller = all(len(part.body) < len(request.body) for part in parts)
+    smaller = all(part.size < request.size for part in parts)
     if not smaller or len(keys) < len(parts) or request.idempotency_key in keys:
         return []
     return list(parts)

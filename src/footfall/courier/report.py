@@ -60,6 +60,8 @@ def lapsed(destination: Destination) -> None:
 
 def answered(destination: Destination, verdict: Verdict, status: int) -> None:
     """Tell of an answer that was no plain yes."""
+    if verdict.action in {Action.DELIVERED, Action.SPLIT} and not verdict.rejected:
+        return
     key, reason = destination.key, verdict.reason.value if verdict.reason else "refused"
     match verdict.action:
         case Action.HALT:

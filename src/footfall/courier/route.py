@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+import sys
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from footfall.courier.credentials import Headers, Secret
+from footfall.courier.credentials import Headers, Secret, TlsFiles
 from footfall.destination import is_loopback
 from footfall.errors import TransportError
 
@@ -147,8 +148,23 @@ def _within(host: str, network: str) -> bool:
         return False
 
 
+def present(context: ssl.SSLContext, files: TlsFiles) -> None:
+    """Have *context* present the client certificate of *files*, if it names one.
+
+    Raises:
+        TlsError: The files cannot be read, or do not fit together.
+    """
+    if files.certificate:
+        try:
+            # No password is asked for: a key that wants one cannot be used by a process that nobody watches.
+            context.load_cert_chain(files.certificate, files.private_key or None, password=lambda: "")
+        except (OSError, ValueError):
+            msg = f"client certificate {files.certificate}: it or its key cannot be read, or they do not fit"
+            raise TlsError(msg) from None
+
+
 def tls_context(*, ca_file: str, environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return urllib3's own kind of context; it always verifies, from TLS 1.2 on (reliability.md S12).
+    """Return a context that always verifies chain and name, from TLS 1.2 on (reliability.md S12).
 
     Args:
         ca_file: A further file of certificates to trust, or "".
@@ -159,10 +175,13 @@ def tls_context(*, ca_file: str, environ: Mapping[str, str]) -> ssl.SSLContext:
         TlsError: A file that was named cannot be read, or holds no certificates.
     """
     from requests.utils import DEFAULT_CA_BUNDLE_PATH  # noqa: PLC0415  loads an HTTP client
-    from urllib3.util.ssl_ import create_urllib3_context  # noqa: PLC0415  the same
 
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # urllib3 1.26 leaves it to the system
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.options |= ssl.OP_NO_TICKET  # sessions are not resumed, and by a ticket a server could tell clients apart
+    if sys.version_info >= (3, 13):  # as Python's own default context, which would load the system's certificates
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
     bundle = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE")
     try:
         if not bundle and (environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR")):

@@ -1,16 +1,14 @@
 """The courier's seam to the network: a request and a base URL in, a response out.
 
-On urllib3's pools, which `requests` stands on too: pools, proxies, TLS and parsing are theirs; proxy settings and
-certificates are found as by `requests` (`route.py`); the bounds are ours (`exchange.py`). `requests` itself costs more
-than twice as much. Keep-alive to a loopback server, 300-byte bodies, CPython 3.11, urllib3 2.8, 2 cores, exchanges a
-second, median of seven interleaved rounds (one thread / eight):
+On connections of our own (`exchange`, `pool`, `dial`, `answer`): with a server that answers at once nearly all of the
+time of an exchange is the client's, and libraries spend it on what a usage server never says. Proxy settings and
+certificates are found as by `requests` (`route`). Keep-alive to a loopback server, 300-byte bodies, CPython 3.11,
+urllib3 2.8, 2 cores, exchanges a second, median of seven interleaved rounds (one thread / eight):
 
-    requests.Session                      1 100 /   900
-    urllib3 PoolManager.urlopen           2 700 / 2 100
-    this module, all bounds kept          2 800 / 2 100
-    `http.client` and a pool of our own   3 900 / 2 900
-
-A tenth of a millisecond is what the last would save, and is not worth its upkeep.
+    requests.Session                      1 850 /  1 750
+    urllib3 PoolManager.urlopen           5 250 /  4 300
+    http.client, a connection a thread   10 600 /  8 900
+    this module, all bounds kept         17 100 / 12 400
 """
 
 from __future__ import annotations
@@ -19,9 +17,12 @@ import importlib
 import os
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from footfall.courier.route import Origin, origin, proxy_for, system_proxies, tls_context
+from footfall.courier.credentials import NO_TLS_FILES, Headers, TlsFiles
+from footfall.courier.route import Origin, origin, present, proxy_for, system_proxies, tls_context
+from footfall.courier.uploads import Upload
 from footfall.errors import TransportError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class HttpTransport:
         environ: Names certificate bundles (`route.tls_context`).
         proxies: Returns proxy URLs by scheme; asked once for each server. Default: as `requests` finds them.
         loading: Held while what gRPC needs is imported, for forks to wait for.
+        files: Directory of the attachments of requests.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class HttpTransport:
         environ: Mapping[str, str] = os.environ,
         proxies: Callable[[], Mapping[str, str]] | None = None,
         loading: AbstractContextManager[Any] | None = None,
+        files: Path = Path(),
     ) -> None:
         self._connect_timeout_seconds = connect_timeout_seconds
         self._ca_file = ca_file
@@ -91,8 +94,9 @@ class HttpTransport:
         self._proxies = proxies
         self._loading = loading or nullcontext()
         self._agent = f"footfall/{version}"
-        self._servers: dict[tuple[Origin, bool], Server | GrpcServer] = {}
-        self._by_url: dict[tuple[str, bool], Server | GrpcServer] = {}
+        self._files = files
+        self._servers: dict[tuple[Origin, bool, TlsFiles], Server | GrpcServer] = {}
+        self._by_url: dict[tuple[str, bool, TlsFiles], Server | GrpcServer] = {}
 
     def send(self, request: Request, *, base_url: str, headers: Mapping[str, str], timeout_seconds: float) -> Response:
         """Send *request* once; see `Transport.send`.
@@ -101,11 +105,25 @@ class HttpTransport:
             TlsError: The server could not be trusted; nothing was sent.
             TransportError: No usable answer.
         """
+        ends_at = time.monotonic() + timeout_seconds
+        if request.attachment is not None:
+            return self._upload(request, base_url, headers, ends_at)
+        return self._send(request, request.body, base_url, headers, ends_at)
+
+    def _upload(self, request: Request, base_url: str, headers: Mapping[str, str], ends_at: float) -> Response:
+        body = Upload(request, self._files)
+        try:
+            return self._send(request, body, base_url, headers, ends_at)
+        finally:
+            body.close()
+
+    def _send(
+        self, request: Request, body: bytes | Upload, base_url: str, headers: Mapping[str, str], ends_at: float
+    ) -> Response:
         # Late: it loads the propagators. Instrumentations of HTTP clients in the host would otherwise make spans about
         # us and send `traceparent` to usage servers (otel.md section 5).
         from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415
 
-        ends_at = time.monotonic() + timeout_seconds
         said = {
             "Content-Type": request.content_type,
             "User-Agent": self._agent,
@@ -114,10 +132,19 @@ class HttpTransport:
             "Accept-Encoding": "identity",
             "Idempotency-Key": request.idempotency_key,
         }
+        url = base_url + request.path
+        tls = NO_TLS_FILES
+        if isinstance(headers, Headers):
+            tls = headers.tls
+            if headers.sign is not None:
+                url = headers.sign(request.method, url)
         with suppress_instrumentation():
             is_grpc = request.content_type.startswith(GRPC)
-            server = self._by_url.get((base_url, is_grpc)) or self._server(base_url, is_grpc)
-            return server.send(request.method, base_url + request.path, request.body, (said, headers), ends_at=ends_at)
+            server = self._by_url.get((base_url, is_grpc, tls)) or self._server(base_url, is_grpc, tls)
+            if isinstance(body, Upload):
+                assert not is_grpc  # noqa: S101  its messages are framed whole
+                return cast("Server", server).send(request.method, url, body, (said, headers), ends_at=ends_at)
+            return server.send(request.method, url, body, (said, headers), ends_at=ends_at)
 
     def close(self) -> None:
         """Close all idle connections. The transport can be used again."""
@@ -128,25 +155,26 @@ class HttpTransport:
         """Return how many connections are open, in use or idle."""
         return sum(server.open_connections() for server in list(self._servers.values()))
 
-    def _server(self, base_url: str, is_grpc: bool) -> Server | GrpcServer:
+    def _server(self, base_url: str, is_grpc: bool, tls: TlsFiles) -> Server | GrpcServer:
         place = origin(base_url)
-        if (place, is_grpc) not in self._servers:
+        if (place, is_grpc, tls) not in self._servers:
             with self._loading if is_grpc else nullcontext():
                 make = _grpc() if is_grpc else _http()
             proxy = proxy_for(place, self._proxies() if self._proxies else system_proxies(place))
             context = None
             if place.scheme == "https":
-                context = tls_context(ca_file=self._ca_file, environ=self._environ)
+                context = tls_context(ca_file=tls.ca_file or self._ca_file, environ=self._environ)
+                present(context, tls)
             server = make(base_url, proxy, context, self._connect_timeout_seconds)
-            # By origin: two destinations on one host share its connections. Two threads may get here at once; the
-            # pool of the second one is never used.
-            self._servers.setdefault((place, is_grpc), server)
-        server = self._by_url[base_url, is_grpc] = self._servers[place, is_grpc]
+            # By origin: two destinations on one host share its connections, where they are the same to it. Two threads
+            # may get here at once; the pool of the second one is never used.
+            self._servers.setdefault((place, is_grpc, tls), server)
+        server = self._by_url[base_url, is_grpc, tls] = self._servers[place, is_grpc, tls]
         return server
 
 
 def _http() -> type[Server]:
-    from footfall.courier.exchange import Server  # noqa: PLC0415  loads urllib3
+    from footfall.courier.exchange import Server  # noqa: PLC0415  loads sockets and TLS
 
     return Server
 

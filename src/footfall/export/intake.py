@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -18,14 +18,12 @@ import msgspec
 from footfall.consent.choice import Choice
 from footfall.crash import crash_at
 from footfall.destination import Destination, takers
-from footfall.errors import FootfallError, OutboxError, guard, trouble
+from footfall.errors import OutboxError, guard, trouble
+from footfall.export.translation import NOWHERE, Translation
 from footfall.journal.lines import MAX_LINE_BYTES
 from footfall.journal.reader import JournalReader, Observed, finished, journals, killed
 from footfall.usage import Kind, Usage
 from footfall.wire.base import Request, Wire
-
-NOWHERE: Final = Destination(wire="none", endpoint="http://localhost")
-"""Account of records whose project names no destination, or none for their service: they are counted, not kept."""
 
 KEEP_UNREADABLE_SECONDS: Final = 14 * 86400.0
 """A journal of a newer format or without a first line is left for somebody who can read it, but not for ever."""
@@ -143,7 +141,7 @@ class Intake:
             taken += self._take_file(path, offsets.get(path.name, 0), keep_going)
         else:
             if self._all_read:  # else a run may belong to a journal that could not be read just now
-                self._end_runs_without_journal()
+                self._end_runs_without_journal(present)
             remove_unfinished(self._directory)
         return taken
 
@@ -201,14 +199,25 @@ class Intake:
         self._keeper.forget_journal(path.name)
         self._readers.pop(path.name, None)
 
-    def _end_runs_without_journal(self) -> None:
-        """End the runs of processes that were killed between sealing one journal and naming the next."""
+    def _end_runs_without_journal(self, present: Collection[Path]) -> None:
+        """End the runs of processes that left no journal at all.
+
+        A process names its next journal before it seals the one before. So a journal that was sealed while this round
+        read it goes on in one that is not among those *present* at its beginning: then the next round decides.
+        """
         open_runs = self._keeper.open_runs("")
-        if open_runs:
+        if open_runs and not self._has_new(present):
             alive = {reader.opened.process for reader in self._readers.values() if reader.opened is not None}
             orphans = {key: text for key, text in open_runs.items() if key.partition("/")[0] not in alive}
             if orphans:
                 self._end_runs(orphans, {}, 0, closed=False)
+
+    def _has_new(self, present: Collection[Path]) -> bool:
+        """Whether there may be journals besides those *present*."""
+        try:
+            return not set(journals(self._directory)) <= set(present)
+        except OSError:
+            return True
 
     def _end_runs(
         self, open_runs: Mapping[str, bytes], offsets: Mapping[str, int], last_seen_ns: int, *, closed: bool
@@ -247,10 +256,6 @@ class _Batch:
     """What one transaction will hold."""
 
     def __init__(self, choice: Choice) -> None:
-        self.requests: list[tuple[int, Request]] = []
-        self.projects: list[str] = []
-        self.untranslatable: dict[int, int] = {}
-        self.homeless: dict[int, int] = {}
         self.opted_out: dict[int, int] = {}
         self._choice = choice
         self._choice_made = bool(choice.everything or choice.projects or choice.refused_ns)
@@ -289,64 +294,28 @@ class _Batch:
         corrupt: int = 0,
     ) -> None:
         """Translate what was added and commit all of it."""
-        self._translate_all(keeper, wires)
+        told = self._translate_all(keeper, wires)
         crash_at("before_intake")
         keeper.intake(
-            self.requests,
+            told.requests,
             offsets=offsets,
             now_ns=time.time_ns(),
-            untranslatable=self.untranslatable,
-            homeless=self.homeless,
+            untranslatable=told.untranslatable,
+            homeless=told.homeless,
             opted_out=self.opted_out,
             corrupt=corrupt,
             open_runs=self.open_runs,
             observed=self.uses,
-            projects=self.projects,
+            projects=told.projects,
         )
         crash_at("after_intake")
 
-    def _translate_all(self, keeper: Keeper, wires: Callable[[Destination], Wire]) -> None:
+    def _translate_all(self, keeper: Keeper, wires: Callable[[Destination], Wire]) -> Translation:
+        translation = Translation(keeper.destination, wires)
         for send_to in self._refused:
             for destination in send_to or (NOWHERE,):
                 number = keeper.destination(destination)
                 self.opted_out[number] = self.opted_out.get(number, 0) + 1
         for send_to, usages in self._groups.values():
-            for destination in send_to or (NOWHERE,):
-                number = keeper.destination(destination)
-                if not send_to:
-                    self.homeless[number] = self.homeless.get(number, 0) + len(usages)
-                    continue
-                try:
-                    wire = wires(destination)
-                except FootfallError as error:  # not installed here, or it refuses its options: that will not change
-                    trouble.hidden("load wire", error)
-                    self._drop(number, len(usages))
-                    continue
-                except Exception as error:
-                    # A module that fails to import says nothing about the record: on its way out a process cannot start
-                    # the threads that some imports want. The journal keeps it for whoever delivers next.
-                    msg = f"wire {destination.wire!r} cannot be loaded ({type(error).__name__}); journals are kept"
-                    raise OutboxError(msg) from error
-                told = usages
-                if not getattr(wire, "tells_starts", True):
-                    told = [usage for usage in usages if usage.kind is not Kind.START]
-                for start in range(0, len(told), wire.batch_records):
-                    self._translate(number, wire, told[start : start + wire.batch_records])
-
-    def _translate(self, number: int, wire: Wire, usages: list[Usage]) -> None:
-        try:
-            requests = wire.translate(usages)
-        except Exception as error:  # noqa: BLE001  a bug in a wire costs the record that meets it (reliability.md B3)
-            if len(usages) > 1:
-                for usage in usages:
-                    self._translate(number, wire, [usage])
-                return
-            trouble.hidden(f"translate to {wire.name}", error)
-            requests = []
-        self.requests.extend((number, request) for request in requests)
-        self.projects.extend(usages[0].project for _ in requests)
-        self._drop(number, len(usages) - sum(request.records for request in requests))
-
-    def _drop(self, number: int, records: int) -> None:
-        if records > 0:
-            self.untranslatable[number] = self.untranslatable.get(number, 0) + records
+            translation.add(send_to, usages)
+        return translation

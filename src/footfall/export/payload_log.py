@@ -6,9 +6,11 @@ journal, as the courier would, so what is printed is what would be sent; by the 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,22 @@ class PayloadLog:
     Args:
         directory: Of the journals.
         process: Random name of the process in the first line of its files.
+        loading: Held while modules may be imported, which wires are when they are first asked for, so that no fork
+            copies a half imported one. Not while something is printed: nobody knows how long a stream takes.
         stream: Where to; looked up each time, since hosts replace it.
     """
 
-    def __init__(self, directory: Path, process: str, *, stream: Callable[[], Any] = lambda: sys.stderr) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        process: str,
+        *,
+        loading: AbstractContextManager[Any] = contextlib.nullcontext(),  # noqa: B008  has no state
+        stream: Callable[[], Any] = lambda: sys.stderr,
+    ) -> None:
         self._directory = directory
         self._process = process
+        self._loading = loading
         self._stream = stream
         self._readers: dict[str, JournalReader] = {}
         self._offsets: dict[str, int] = {}
@@ -42,7 +54,9 @@ class PayloadLog:
         printed = 0
         with guard("log payloads"), self._lock:
             for destination, usages in self._new():
-                for lines in _requests(destination, usages):
+                with self._loading:
+                    requests = list(_requests(destination, usages))
+                for lines in requests:
                     self._print(lines)
                     printed += 1
         return printed

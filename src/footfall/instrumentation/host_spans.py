@@ -123,6 +123,10 @@ class HostSpans:
             with suppress(ValueError):
                 variable.reset(token)
 
+    def describe(self, span: Span, extra: Mapping[str, Any]) -> None:
+        """Put further fields on *span*, under the names and in the types that OpenTelemetry takes."""
+        span.set_attributes(_extra(extra))
+
     def end_span(self, span: Span, error_type: str, items: int) -> None:
         """End *span*: with status ERROR and the class name of what was raised, whose text and traceback stay here."""
         if error_type:
@@ -152,14 +156,7 @@ class HostSpans:
             "timestamp": time_ns,
             "severity_number": SeverityNumber.INFO,
             "event_name": name,
-            "attributes": {
-                **fields,
-                **{
-                    attributes.EXTRA_PREFIX + key: _value(value)
-                    for key, value in extra.items()
-                    if value is not None and not key.startswith(ADDRESSED)  # theirs alone, be it a login name
-                },
-            },
+            "attributes": {**fields, **_extra(extra)},
         }
         if not hasattr(logger, "enabled"):  # earlier versions took a record of a class of the SDK
             sdk: Any = sys.modules[_LOGS_SDK]
@@ -184,6 +181,14 @@ def _set_once(module: str, name: str) -> Any:
     where ``OTEL_PYTHON_TRACER_PROVIDER`` is set, makes a provider of its own, which is the host's to decide.
     """
     return getattr(sys.modules.get(module), name, None)
+
+
+def _extra(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        attributes.EXTRA_PREFIX + key: _value(value)
+        for key, value in fields.items()
+        if value is not None and not key.startswith(ADDRESSED)  # theirs alone, be it a login name
+    }
 
 
 def _value(value: Any) -> Any:

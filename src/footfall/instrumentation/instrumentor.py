@@ -201,7 +201,11 @@ class Instrumentor:
         return [each for each in self.watched if not each.entry.modules and each.state in {"waiting", "cannot"}]
 
     def _subject(self, entry: Entry) -> Subject:
-        rate = self._default_rate if entry.rate is None else entry.rate
+        rate, begin = self._default_rate if entry.rate is None else entry.rate, None
+        if entry.job or entry.step:
+            from footfall.instrumentation.job_calls import beginner  # noqa: PLC0415  most registries name none
+
+            rate, begin = 0.0, beginner(job=entry.job, step=entry.step)  # a step that is only counted is no progress
         return self._recorder.subject(
             {
                 "project": self.project,
@@ -209,9 +213,10 @@ class Instrumentor:
                 "service": entry.service,
                 "extra": entry.extra,
                 "drop": entry.drop,
-                "start": entry.start,
+                "start": entry.start or bool(entry.job),
                 "outermost": entry.outermost,
                 "per_call": entry.per_call,
+                "begin": begin,
             },
             rate_per_second=rate,
         )

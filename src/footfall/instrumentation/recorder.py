@@ -44,6 +44,7 @@ class ProjectState(msgspec.Struct, kw_only=True, eq=False):
         version: "" until the first record asks `find_version`: looking through installed distributions costs
             milliseconds, which a process that never uses the project should not pay.
         number: 0 until the project is defined in this process's journal.
+        jobs: Returns its `footfall.instrumentation.job_asked.Jobs`; None while it waits for its project.
     """
 
     project: str
@@ -53,10 +54,11 @@ class ProjectState(msgspec.Struct, kw_only=True, eq=False):
     extra: Mapping[str, Any] = {}
     host: HostSpans
     number: int = 0
+    jobs: Any = None
 
 
 class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
-    """What a record is about."""
+    """What a record is about. `begin`, where it is not None, begins its uses in the stead of `Recorder.begin`."""
 
     project: ProjectState
     name: str
@@ -68,6 +70,7 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
     outermost: bool = False
     is_function: bool = True
     per_call: Any = None
+    begin: Any = None
     meter: Meter
 
     def span_attributes(self) -> dict[str, Any]:
@@ -79,12 +82,13 @@ class Subject(msgspec.Struct, kw_only=True, eq=False, gc=False):
             fields[attributes.CODE_FUNCTION_NAME] = self.name.replace(":", ".")
         return fields
 
-    def event_attributes(self) -> dict[str, Any]:
-        """Return what the host's log record of an event says besides its fields."""
+    def event_attributes(self, trace_id: str, span_id: str) -> dict[str, Any]:
+        """Return what the host's log record of the event with these ids says besides its fields."""
         fields: dict[str, Any] = {
             attributes.PROJECT: self.project.project,
             attributes.KIND: Kind.EVENT.value,
             attributes.RECORDED: True,
+            attributes.LOG_RECORD_UID: attributes.record_uid(trace_id, span_id),
         }
         if self.service:
             fields[attributes.SERVICE] = self.service
@@ -117,18 +121,7 @@ def _is_good_exit(code: object) -> bool:
 class Use:
     """One use under way. Make it with `Recorder.begin`; call `finish` exactly once."""
 
-    __slots__ = (
-        "arguments",
-        "begin_ns",
-        "extra",
-        "ids",
-        "page",
-        "parent",
-        "recorder",
-        "span",
-        "subject",
-        "time_ns",
-    )
+    __slots__ = ("arguments", "begin_ns", "extra", "ids", "page", "parent", "recorder", "span", "subject", "time_ns")
 
     def __init__(
         self, recorder: Recorder, subject: Subject, arguments: dict[str, Any], extra: Mapping[str, Any]
@@ -241,6 +234,7 @@ class Recorder:
     Attributes:
         journal: Where they go.
         current: Trace and span id (192 bits) of the enclosing use, per thread and task.
+        forked: Called in a fork child that nobody told.
         bits: Random bits for ids. Not the module's own functions of `random`: a host that seeds them would give every
             run the same ids, and our draws would change the host's sequence.
         page: Its first byte is 1, and 0 in a fork child that nobody told.
@@ -254,7 +248,7 @@ class Recorder:
         self.bits = self._random.getrandbits
         self.page = _wiped_on_fork()
         self.first_record = first_record
-        self._forked = forked
+        self.forked = forked
         self.observe_plain: Callable[..., Any] | None = None
         self._subjects: list[Subject] = []
         self._projects = 0
@@ -275,7 +269,7 @@ class Recorder:
         """Return the use of *subject* that begins now, or None when it was only counted."""
         try:
             if not self.page[0]:
-                self._forked()
+                self.forked()
             if not subject.meter.admit(time.monotonic_ns()):
                 return None
             use = Use(self, subject, arguments or {}, extra or {})
@@ -364,21 +358,22 @@ class Recorder:
         Returns:
             Whether it was written; one that was not is counted.
         """
-        time_ns, written = time.time_ns(), False
+        time_ns, written, text = time.time_ns(), False, ""
         with guard("event"):
             if not self.page[0]:
-                self._forked()
+                self.forked()
             if not subject.meter.admit(time.monotonic_ns()):
                 return False
             enclosing = self.current.get()
             ids = self.bits(192) if enclosing is None else enclosing >> 64 << 64 | self.bits(64)
+            text = f"{ids:048x}"
             count = 1 + subject.meter.take()
             written = self.write_record(
                 subject,
                 lines.Event(
                     function=self.number(subject),
                     time_ns=time_ns,
-                    ids=f"{ids:048x}",
+                    ids=text,
                     parent="" if enclosing is None else f"{enclosing & 0xFFFFFFFFFFFFFFFF:016x}",
                     extra=dict(fields),
                     outcome=outcome,
@@ -391,7 +386,8 @@ class Recorder:
                 subject.meter.suppressed += count
         with guard("host event"):
             extra = {**subject.project.extra, **subject.extra, **fields}
-            subject.project.host.emit(subject.name, subject.event_attributes(), extra, time_ns=time_ns)
+            said = subject.event_attributes(text[:32], text[32:])
+            subject.project.host.emit(subject.name, said, extra, time_ns=time_ns)
         return written
 
     def flush_counts(self) -> int:

@@ -90,7 +90,7 @@ def observer(target: Callable[..., Any], recorder: Recorder, subject: Subject, c
         return _observe_coroutine(recorder, subject, capture)
     if inspect.isgeneratorfunction(target):
         return _observe_generator(recorder, subject, capture)
-    if capture is None and not (subject.start or subject.outermost or subject.per_call):
+    if capture is None and not (subject.start or subject.outermost or subject.per_call or subject.begin):
         return observe_function(recorder, subject)
     return _observe_in_full(recorder, subject, capture)
 
@@ -179,6 +179,9 @@ def _begin(
                 extra = per_call(subject, args, kwargs)
     if extra is None:
         return None
+    if subject.begin is not None:
+        begun: Use | None = subject.begin(recorder, subject, arguments, extra)  # or something that is driven like one
+        return begun
     use = recorder.begin(subject, arguments, extra)
     return Outermost(recorder, subject, use) if subject.outermost else use
 

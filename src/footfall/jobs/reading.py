@@ -92,7 +92,7 @@ class Reader:
         steps: dict[str, StepConfig] = {}
         lines: dict[str, int] = {}
         for child in self._list(self._required(node, "step_configurations", whose), "step_configurations"):
-            step = self._step(child, whose)
+            step = self.step(child, whose)
             if step.tag in steps:
                 before = f" in line {lines[step.tag]}" if child.line else ""
                 self._fail(f"step {quote(step.tag)} of {whose} was already given{before}; tags must differ", child)
@@ -100,7 +100,12 @@ class Reader:
             lines[step.tag] = child.line
         return JobConfig(tag, name, tuple(steps.values()), self._semver(node, whose))
 
-    def _step(self, node: Node, job: str) -> StepConfig:
+    def step(self, node: Node, job: str = "a job") -> StepConfig:
+        """Return one step of *job*, which is named in messages.
+
+        Raises:
+            RegistryError: Something is wrong.
+        """
         self._check_map(node, f"a step of {job}", STEP_KEYS)
         tag = self._tag(node, f"a step of {job}")
         whose = f"step {quote(tag)} of {job}"

@@ -91,10 +91,9 @@ def remember(state_directory: Path, server: str, job: JobConfig, *, now: Callabl
         remove_files(directory, changed_before=now() - KEEP_SECONDS)
 
 
-def forget_one(state_directory: Path, server: str, job: JobConfig) -> None:
-    """Remember *job* no more, since the server refused it: it was never registered. Never raises."""
-    with contextlib.suppress(OSError):
-        _file(state_directory, server, job).unlink()
+def size_bytes(job: JobConfig) -> int:
+    """Return how many bytes of JSON *job* is, as it is registered."""
+    return len(msgspec.json.encode(job))
 
 
 def forget(state_directory: Path) -> None:

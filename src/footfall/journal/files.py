@@ -20,16 +20,6 @@ def create(path: Path) -> int:
         return os.open(path, flags, 0o600)
 
 
-def sync_directory(directory: Path) -> None:
-    """Make the name of a new file survive loss of power, where directories can be synced."""
-    if os.name == "posix":
-        fd = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
 def size_of(directory: Path) -> int:
     """Return the bytes of all files in *directory*; one that cannot be looked at counts as nothing."""
     total = 0

@@ -33,9 +33,10 @@ import msgspec
 
 from footfall.errors import UnsafeFileError, trouble
 from footfall.journal import lines
-from footfall.journal.files import create, size_of, sync_directory
+from footfall.journal.files import create, size_of
 from footfall.journal.syncing import GroupSync
 from footfall.locks import try_lock
+from footfall.places import sync_directory
 
 SUFFIX: Final = ".jsonl"
 KEPT_RECORDS: Final = 1000

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from footfall.ledger import Account, Ledger, Reason
+from footfall.outbox import parcels
 from footfall.outbox.failures import DamageError
 from footfall.outbox.schema import BLOCKED
 
@@ -90,12 +91,17 @@ def count_corrupt(connection: sqlite3.Connection, records: int) -> None:
 
 
 def remove(
-    connection: sqlite3.Connection, rows: Iterable[tuple[int, int, int, int, str | None]], reason: Reason, tick: int
+    connection: sqlite3.Connection,
+    rows: Iterable[tuple[int, int, int, int, str | None]],
+    reason: Reason | None,
+    tick: int,
 ) -> int:
-    """Delete *rows* (id, destination, records, bytes, order key), booked as dropped for *reason*.
+    """Delete *rows* (id, destination, records, bytes, order key), booked as dropped for *reason*; None: as delivered.
+
+    A request that is delivered with a file is not for this: `claims.settle_all` also lets go of its file.
 
     Returns:
-        Records dropped.
+        Records of them all.
     """
     sums: dict[int, tuple[int, int]] = {}
     ids: list[tuple[int]] = []
@@ -106,9 +112,14 @@ def remove(
         sums[whole(destination)] = before[0] + whole(records), before[1] + whole(size)
         if order_key is not None:
             chains.add((destination, order_key))
+    if reason is not None:
+        parcels.dropped(connection, ids, reason)
     delete(connection, ids)
     for destination, (records, size) in sums.items():
-        settled(connection, destination, size=size, drops={reason: records})
+        if reason is None:
+            settled(connection, destination, size=size, delivered=records)
+        else:
+            settled(connection, destination, size=size, drops={reason: records})
     unblock(connection, chains, tick)
     return sum(records for records, _ in sums.values())
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from footfall.ledger import Reason
-from footfall.outbox import books, rows
+from footfall.outbox import books, parcels, rows
+from footfall.outbox.ages import CAP_NS
 from footfall.outbox.schema import BLOCKED
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ class Batch(msgspec.Struct):
             destination, due, created, digest, order key, project, records, bytes, checksum, envelope.
         bodies: Id and body of the large ones.
         chains: Destination and order key, where there is one; the first row of each is due, the others are blocked.
+        held: Id and destination of those that wait to be joined.
+        files: Id, parcel, name and size of attachments.
         unusable: By destination, records whose texts hold lone surrogates: no HTTP request can carry them.
     """
 
     values: list[tuple[Any, ...]] = []
     bodies: list[tuple[int, bytes]] = []
     chains: set[tuple[int, str]] = set()
+    held: list[tuple[int, int]] = []
+    files: list[tuple[int, str, str, int]] = []
     unusable: dict[int, int] = {}
 
     @property
@@ -89,6 +94,12 @@ def prepare(
             chain = (destination, order_key)
             due = BLOCKED if chain in batch.chains else tick
             batch.chains.add(chain)
+        if request.hold_seconds:
+            due = tick + int(min(request.hold_seconds * 1e9, CAP_NS))
+            batch.held.append((row, destination))
+        attached = request.attachment
+        if attached is not None:
+            batch.files.append((row, attached.parcel, attached.name, attached.size))
         key = digest(destination, request.idempotency_key)
         append((row, destination, due, created, key, order_key, project, request.records, size, checksum, envelope))
     return batch
@@ -134,6 +145,12 @@ def insert(connection: sqlite3.Connection, batch: Batch, tick: int) -> int:
         bodies = [body for body in bodies if body[0] in present]
     if bodies:
         connection.executemany("INSERT OR REPLACE INTO bodies VALUES (?, ?)", bodies)
+    if batch.held or batch.files:
+        new = {row[0] for row in values}
+        connection.executemany(
+            "INSERT OR REPLACE INTO held VALUES (?, ?)", [row for row in batch.held if row[0] in new]
+        )
+        parcels.insert(connection, [row for row in batch.files if row[0] in new])
     sums: dict[int, list[int]] = {}
     for row in values:
         entry = sums.get(row[1]) or sums.setdefault(row[1], [0, 0, 0])

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from footfall.ledger import Reason
 from footfall.outbox import books
+from footfall.outbox.failures import OutboxFullError
 
 if TYPE_CHECKING:
     import sqlite3
 
 UNLEASED: Final = "(lease IS NULL OR due <= ?)"
 """SQL for rows that nobody is sending at the tick to bind: a lapsed lease protects no more."""
+
+TRIM_ROWS: Final = 1000
+"""Rows that one transaction drops at the most: its WAL stays within the reserve."""
 
 ROW: Final = "id, destination, records, bytes, order_key"
 """Columns that `books.remove` asks for."""
@@ -45,3 +49,16 @@ def shrink(connection: sqlite3.Connection, max_bytes: int, tick: int, *, limit: 
         excess -= books.whole(row[3])
         old.append(row)
     return books.remove(connection, old, Reason.OVER_SIZE, tick)
+
+
+def refuse(connection: sqlite3.Connection, max_bytes: int, tick: int, *, limit: int) -> int:
+    """Refuse the transaction that made all requests together larger than *max_bytes*; in place of `shrink`.
+
+    Raises:
+        OutboxFullError: They are; the transaction is undone.
+    """
+    del tick, limit
+    if books.size(connection) > max_bytes:
+        msg = f"outbox: with this more than {max_bytes} bytes would be pending; its sender has to keep it for now"
+        raise OutboxFullError(msg)
+    return 0

@@ -66,6 +66,11 @@ def next_due_ns(connection: sqlite3.Connection, ticks: Ticks) -> int | None:
     return None if first is None else ticks.wall_ns(first)
 
 
+def backlogs(connection: sqlite3.Connection) -> dict[int, int]:
+    """Return, by row id, the bytes that are pending for a destination, where there are any."""
+    return dict(connection.execute("SELECT id, pending_bytes FROM destinations WHERE pending_bytes > 0").fetchall())
+
+
 def peek(connection: sqlite3.Connection, limit: int) -> list[tuple[str, Request]]:
     """Return up to *limit* of the oldest pending requests with the keys of their destinations."""
     query = (

@@ -185,6 +185,9 @@ def _small_tables(old: sqlite3.Connection, new: sqlite3.Connection) -> None:
         ("runs", (text, blob)),
         ("projects", (count, text, count)),
         ("refusals", (count, count, count, count, text, text)),
+        ("held", (count, count)),
+        ("files", (count, text, text, count)),
+        ("parcels", (text, text, text)),
         ("rules", (count, count, lambda value: rules.labels(value) is not None, count, count)),
     )
     for table, kinds in tables:

@@ -41,6 +41,10 @@ _MARGIN_FRAMES: Final = 64
 """WAL pages for undoing a growth: free-list trunks, pointer maps, the ballast's own leaf."""
 
 
+class NeedsRoomError(Exception):
+    """A transaction would have made the file longer; see rule 2."""
+
+
 def pages(connection: sqlite3.Connection) -> int:
     """Return the number of pages of the file."""
     return int(connection.execute("PRAGMA page_count").fetchone()[0])

@@ -5,6 +5,7 @@
     outbox.db-journal   on network file systems instead of the log, while the outbox is open
     outbox.db.lock      held by the one process that delivers
     outbox.db.bad-<n>   set aside because of damage; three are kept
+    files/              attachments of requests, and what was handed over with them: see `depot`
 
     meta          `schema` (repeats user_version), `time` (see `ages`), `corrupt` and `set_aside` (counts), and `obeyed`
                   (when the user's last no was said that was carried out here)
@@ -17,6 +18,9 @@
     projects      names and uses seen
     refusals      the last 20
     rules         drop rules that hold, or held lately (since version 2)
+    held          requests that wait to be joined with others (`runs`; since version 3)
+    files         names of the files that belong to requests (`depot`; since version 3)
+    parcels       what was handed over with files, and what became of it, until nobody asks any more (since version 3)
     ballast       empty but for the moment in which the file grows
 
 In `requests`, `due` alone says when a row can be leased: enqueued at tick t, due at t; leased, due when the lease
@@ -110,6 +114,21 @@ MIGRATIONS: Final = (
         dropped INTEGER NOT NULL DEFAULT 0,
         UNIQUE (destination, labels)
     );
+    """,
+    """
+    CREATE TABLE held (id INTEGER PRIMARY KEY, destination INTEGER NOT NULL);
+    CREATE TABLE files (
+        id INTEGER PRIMARY KEY,
+        parcel TEXT NOT NULL,
+        name TEXT NOT NULL UNIQUE,
+        bytes INTEGER NOT NULL
+    );
+    CREATE INDEX files_parcel ON files (parcel);
+    CREATE TABLE parcels (
+        key TEXT PRIMARY KEY,
+        reason TEXT NOT NULL DEFAULT '',
+        detail TEXT NOT NULL DEFAULT ''
+    ) WITHOUT ROWID;
     """,
 )
 """One script a version, never changed once released; a new version is a new script at the end."""

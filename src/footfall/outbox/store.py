@@ -11,8 +11,9 @@ What it promises, each with a test in ``tests/outbox``:
 - **Nothing is kept twice**: destination and idempotency key are unique among pending requests.
 - **Order where asked for**: of requests that share an order key only the first unsettled can be leased.
 - **A drop rule** of a server is kept with the answer that brought it, for at most a day, 256 a destination.
-- **At the size limit** the oldest requests that are not leased are dropped and counted; the newest are kept.
+- **At the size limit** the oldest unleased requests are dropped and counted; or intake is refused, where senders wait.
 - **A full disk** refuses intake and changes nothing; leasing and settling go on with room reserved beforehand.
+- **Files beside it** (`depot`) go only after their row has gone; **held requests** (`runs`) are joined as a whole.
 - **One process** opens the file; a fork child cannot even by accident. Several threads may use one `Outbox`.
 - **Clocks may jump**: see `ages`. **Damage** is read around, counted and set aside: see `repair`.
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -45,21 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["KnownDestination", "KnownRule", "Leased", "Outbox", "Refusal", "Settlement"]
 
-TRIM_ROWS: Final = 1000
-"""Rows that one transaction drops at the most: its WAL stays within the reserve."""
-
-
-class _NeedsRoomError(Exception):
-    """A transaction would have made the file longer; see `reserve`, rule 2."""
-
 
 class Outbox:
-    """One outbox file, open in this process. Make it with `open`."""
+    """One outbox file, open in this process; make it with `open`. Its `database` is for the modules beside this one."""
 
-    def __init__(self, database: Database, *, max_bytes: int, max_age_seconds: float) -> None:
-        self._database = database
+    def __init__(self, database: Database, *, max_bytes: int, max_age_seconds: float, refuses: bool) -> None:
+        self.database = database
         self._max_bytes = max_bytes
         self._max_age_ns = int(max_age_seconds * 1e9)
+        self._at_limit = limits.refuse if refuses else limits.shrink
         self._token = secrets.token_hex(6)
         self._numbers = count()  # a plain iterator: two threads may ask at once, which a generator refuses
 
@@ -73,6 +68,7 @@ class Outbox:
         max_bytes: int,
         max_age_seconds: float,
         reserve_bytes: int = 2**20,
+        refuses: bool = False,
     ) -> Outbox:
         """Open the outbox at *path*, made when it is not there, for this process alone.
 
@@ -86,6 +82,7 @@ class Outbox:
             max_bytes: Size of all requests beyond which the oldest unleased are dropped.
             max_age_seconds: Age at which a request is dropped.
             reserve_bytes: Room taken beforehand, in the database and again in its WAL.
+            refuses: At the size limit intake is refused, instead of the oldest being dropped.
 
         Raises:
             OutboxBusyError: Another process holds it.
@@ -95,34 +92,34 @@ class Outbox:
             UnsafeFileError: What is there is not a file of this user.
         """
         database = Database(path, clock=clock, network=network, reserve_bytes=reserve_bytes)
-        return cls(database, max_bytes=max_bytes, max_age_seconds=max_age_seconds)
+        return cls(database, max_bytes=max_bytes, max_age_seconds=max_age_seconds, refuses=refuses)
 
     def close(self) -> None:
         """Close the file and let another process have it. Again: nothing. In a fork child: nothing."""
-        self._database.close()
+        self.database.close()
 
     @property
     def is_open(self) -> bool:
         """Whether this process can use it: not closed, not inherited through a fork."""
-        return self._database.is_open
+        return self.database.is_open
 
     # -- destinations
 
     def destination(self, destination: Destination) -> int:
         """Return the row id of *destination*, registered if it is new; stable for as long as the file lives."""
         key, description = destination.key, msgspec.json.encode(destination)
-        row = self._database.run("register", lambda connection: books.register(connection, key, description))
-        self._database.registered[row] = destination
+        row = self.database.run("register", lambda connection: books.register(connection, key, description))
+        self.database.registered[row] = destination
         return row
 
     def destinations(self) -> list[KnownDestination]:
         """Return every destination ever used, in the order of registration, with its health and what is due."""
-        ticks = self._database.ticks
-        return self._database.run("list", lambda connection: looks.destinations(connection, ticks))
+        ticks = self.database.ticks
+        return self.database.run("list", lambda connection: looks.destinations(connection, ticks))
 
     def pause(self, destination: int, *, until_ns: int, reason: str) -> None:
         """Lease nothing for *destination* before *until_ns* (at most 24 hours from now), across restarts too."""
-        until = self._database.ticks.until(until_ns)
+        until = self.database.ticks.until(until_ns)
         self._update_destination("pause", destination, paused_until=until, pause_reason=reason[: looks.MOST_TEXT])
 
     def resume(self, destination: int) -> None:
@@ -131,13 +128,13 @@ class Outbox:
 
     def answered(self, destination: int, now_ns: int) -> None:
         """Remember that *destination* answered usefully: no failures in a row any more."""
-        tick = self._database.ticks.at(now_ns)
-        self._database.run("remember an answer", lambda connection: health.answered(connection, destination, tick))
+        tick = self.database.ticks.at(now_ns)
+        self.database.run("remember an answer", lambda connection: health.answered(connection, destination, tick))
 
     def failed(self, destination: int, now_ns: int = 0) -> int:
         """Count one more failure of *destination* in a row; return how many there are."""
         del now_ns  # asked for like its counterpart; only the number matters
-        return self._database.run("remember a failure", lambda connection: health.failed(connection, destination))
+        return self.database.run("remember a failure", lambda connection: health.failed(connection, destination))
 
     # -- in
 
@@ -177,7 +174,7 @@ class Outbox:
             OutboxFullError: There is no room; nothing was changed, journals must stay.
             OutboxError: A destination is not registered, or the file is gone.
         """
-        database = self._database
+        database = self.database
         with database.held("intake"):
             database.check_present()
             tick = database.ticks.at(now_ns)
@@ -205,9 +202,9 @@ class Outbox:
                 intake.book_losses(connection, Reason.OPTED_OUT, refused)
                 books.count_corrupt(connection, corrupt)
                 intake.note_journals(connection, offsets, open_runs or {}, observed or {})
-                limits.shrink(connection, self._max_bytes, tick, limit=len(requests) + TRIM_ROWS)
+                self._at_limit(connection, self._max_bytes, tick, limit=len(requests) + limits.TRIM_ROWS)
                 if careful and reserve.pages(connection) > pages:
-                    raise _NeedsRoomError
+                    raise reserve.NeedsRoomError
                 return inserted
 
             wanted = reserve.pages_needed(batch.size, len(requests))
@@ -217,32 +214,32 @@ class Outbox:
                     database.grow(wanted)
                 try:
                     return database.run("intake", work)
-                except _NeedsRoomError:
+                except reserve.NeedsRoomError:
                     wanted *= 2
 
     def offsets(self) -> dict[str, int]:
         """Return how far each journal has been read, in bytes."""
-        return self._database.run(
+        return self.database.run(
             "offsets", lambda connection: looks.mapping(connection, "SELECT name, read_to FROM journals", int)
         )
 
     def forget_journal(self, name: str) -> None:
         """Forget the journal *name*, which was removed; the runs under its name stay until they are forgotten."""
-        self._database.run(
+        self.database.run(
             "forget", lambda connection: connection.execute("DELETE FROM journals WHERE name = ?", (name,)).rowcount
         )
 
     def open_runs(self, prefix: str) -> dict[str, bytes]:
         """Return the runs that have not ended whose keys begin with *prefix*."""
         query = "SELECT key, description FROM runs WHERE substr(key, 1, ?) = ? ORDER BY key"
-        return self._database.run(
+        return self.database.run(
             "runs", lambda connection: looks.mapping(connection, query, bytes, (len(prefix), prefix))
         )
 
     def observed(self) -> dict[str, int]:
         """Return how many uses of each project were ever seen."""
         query = "SELECT name, uses FROM projects WHERE uses > 0 ORDER BY name"
-        return self._database.run("projects", lambda connection: looks.mapping(connection, query, int))
+        return self.database.run("projects", lambda connection: looks.mapping(connection, query, int))
 
     # -- out
 
@@ -276,7 +273,7 @@ class Outbox:
         """
         if limit <= 0:
             return []
-        ticks = self._database.ticks
+        ticks = self.database.ticks
         claim = claims.Claim(
             tick=ticks.at(now_ns),
             ttl_ns=min(int(ttl_seconds * 1e9), CAP_NS),
@@ -284,7 +281,7 @@ class Outbox:
             token=f"{self._token}-{next(self._numbers)}",
             followers=followers,
         )
-        return self._database.run(
+        return self.database.run(
             "lease", lambda connection: claims.lease(connection, destination, ticks, claim), synced=synced
         )
 
@@ -318,27 +315,20 @@ class Outbox:
 
     def settle_all(self, settlements: Sequence[Settlement], *, now_ns: int) -> list[bool]:
         """Finish several leased requests in one transaction, which costs one sync; see `settle`."""
-        ticks = self._database.ticks
+        ticks = self.database.ticks
         tick = ticks.at(now_ns)
+        retry_ticks = [tick if each.retry_at_ns is None else ticks.until(each.retry_at_ns) for each in settlements]
 
         def work(connection: sqlite3.Connection) -> list[bool]:
-            return [
-                claims.settle(
-                    connection,
-                    settlement,
-                    tick=tick,
-                    retry_tick=tick if settlement.retry_at_ns is None else ticks.until(settlement.retry_at_ns),
-                )
-                for settlement in settlements
-            ]
+            return claims.settle_all(connection, settlements, tick=tick, retry_ticks=retry_ticks)
 
         # Not synced: a loss of power may forget that something was delivered, and then it is sent again under its key.
-        return self._database.run("settle", work, synced=False)
+        return self.database.run("settle", work, synced=False)
 
     def release(self, leased: Leased) -> bool:
         """Give *leased* back unsent; its attempt does not count. Return whether the lease was still good."""
-        tick = self._database.ticks.now()
-        return self._database.run("release", lambda connection: claims.release(connection, leased, tick))
+        tick = self.database.ticks.now()
+        return self.database.run("release", lambda connection: claims.release(connection, leased, tick))
 
     def trim(self, *, now_ns: int) -> int:
         """Drop what is too old, then the oldest beyond the size limit; look after the file.
@@ -349,14 +339,14 @@ class Outbox:
         Returns:
             Records dropped.
         """
-        database = self._database
+        database = self.database
         tick = database.ticks.at(now_ns)
 
         def work(connection: sqlite3.Connection) -> int:
             books.audit(connection)
             rules.forget(connection, tick)
-            dropped = limits.expire(connection, tick - self._max_age_ns, tick, limit=TRIM_ROWS)
-            return dropped + limits.shrink(connection, self._max_bytes, tick, limit=TRIM_ROWS)
+            dropped = limits.expire(connection, tick - self._max_age_ns, tick, limit=limits.TRIM_ROWS)
+            return dropped + self._at_limit(connection, self._max_bytes, tick, limit=limits.TRIM_ROWS)
 
         with database.held("trim"):
             dropped = database.run("trim", work)
@@ -373,44 +363,48 @@ class Outbox:
             refused_ns: UTC of the no that is carried out. It is remembered as `obeyed_ns` when nothing is left of those
                 projects; what is being sent right now stays, and whoever opens the outbox next has to ask again.
         """
-        waiting = self._database.run("projects", withdrawal.waiting)
+        waiting = self.database.run("projects", withdrawal.waiting)
         rows = [row for row, name in waiting if refused(name)]
         dropped = sum(self._drop_project(row) for row in rows)
         if refused_ns:
-            self._database.run("choice", lambda connection: withdrawal.note(connection, rows, refused_ns))
+            self.database.run("choice", lambda connection: withdrawal.note(connection, rows, refused_ns))
         return dropped
 
     def obeyed_ns(self) -> int:
         """Return the UTC nanoseconds of the last no that was carried out in full; 0 for none."""
-        return self._database.run("choice", lambda connection: books.counter(connection, withdrawal.OBEYED))
+        return self.database.run("choice", lambda connection: books.counter(connection, withdrawal.OBEYED))
 
     # -- what is known
 
     def ledger(self) -> Ledger:
         """Return the books of all destinations. Costs a row a destination, whatever is pending."""
-        return self._database.run("ledger", books.ledger)
+        return self.database.run("ledger", books.ledger)
 
     def pending(self) -> int:
         """Return how many records are not settled."""
-        return self._database.run("pending", books.pending)
+        return self.database.run("pending", books.pending)
 
     def size_bytes(self) -> int:
         """Return the size of all pending requests, as `max_bytes` bounds it."""
-        return self._database.run("size", books.size)
+        return self.database.run("size", books.size)
+
+    def backlogs(self) -> dict[int, int]:
+        """Return, by row id of destination, the size of its pending requests; those with none are left out."""
+        return self.database.run("backlogs", looks.backlogs)
 
     def next_due_ns(self) -> int | None:
         """Return the UTC nanoseconds at which something can be leased next (now, at the earliest), or None."""
-        ticks = self._database.ticks
-        return self._database.run("next due", lambda connection: looks.next_due_ns(connection, ticks))
+        ticks = self.database.ticks
+        return self.database.run("next due", lambda connection: looks.next_due_ns(connection, ticks))
 
     def peek(self, limit: int) -> list[tuple[str, Request]]:
         """Return the oldest pending requests with the keys of their destinations, for `footfall show`."""
-        return self._database.run("peek", lambda connection: looks.peek(connection, limit))
+        return self.database.run("peek", lambda connection: looks.peek(connection, limit))
 
     def note_refusal(self, destination: int, *, status: int, detail: str, path: str, now_ns: int) -> None:
         """Remember that a server said no: the last 20, without the query of *path*, 200 characters of *detail*."""
-        tick = self._database.ticks.at(now_ns)
-        self._database.run(
+        tick = self.database.ticks.at(now_ns)
+        self.database.run(
             "note a refusal",
             lambda connection: looks.note_refusal(
                 connection, destination, tick=tick, status=status, path=path, detail=detail
@@ -419,31 +413,31 @@ class Outbox:
 
     def refused(self) -> list[Refusal]:
         """Return the last 20 refusals, oldest first."""
-        ticks = self._database.ticks
-        return self._database.run("refusals", lambda connection: looks.refused(connection, ticks))
+        ticks = self.database.ticks
+        return self.database.run("refusals", lambda connection: looks.refused(connection, ticks))
 
     def rules(self, destination: int | None = None) -> list[KnownRule]:
         """Return the drop rules that hold, of one destination or of all; `settle` keeps them (`Verdict.rule`)."""
-        ticks = self._database.ticks
-        return self._database.run("rules", lambda connection: rules.active(connection, ticks, destination))
+        ticks = self.database.ticks
+        return self.database.run("rules", lambda connection: rules.active(connection, ticks, destination))
 
     def set_aside(self) -> int:
         """Return how often a damaged file was set aside."""
-        return self._database.run("status", lambda connection: books.counter(connection, "set_aside"))
+        return self.database.run("status", lambda connection: books.counter(connection, "set_aside"))
 
     # -- helpers
 
     def _update_destination(self, doing: str, destination: int, **columns: int | str) -> None:
-        self._database.run(doing, lambda connection: books.update_destination(connection, destination, columns))
+        self.database.run(doing, lambda connection: books.update_destination(connection, destination, columns))
 
     def _drop_project(self, project: int | None) -> int:
         """Drop the unleased rows of *project*, a bounded number a transaction; return how many records they held."""
-        tick = self._database.ticks.now()
+        tick = self.database.ticks.now()
         dropped = 0
         while True:
-            found, records = self._database.run(
-                "drop", lambda connection: withdrawal.drop(connection, project, tick, limit=TRIM_ROWS)
+            found, records = self.database.run(
+                "drop", lambda connection: withdrawal.drop(connection, project, tick, limit=limits.TRIM_ROWS)
             )
             dropped += records
-            if found < TRIM_ROWS:
+            if found < limits.TRIM_ROWS:
                 return dropped

@@ -11,6 +11,7 @@ from footfall.places.files import (
     private_directory,
     read_private,
     remove_files,
+    sync_directory,
     write_all,
     write_private,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "process_start",
     "read_private",
     "remove_files",
+    "sync_directory",
     "write_all",
     "write_private",
 ]

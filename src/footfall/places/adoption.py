@@ -77,9 +77,9 @@ def discard(adopted: Places) -> None:
     A journal that is still there after delivery was written to less than `GONE_SECONDS` ago, must not be sent, or can
     only be read by a newer footfall: then all of it stays.
     """
-    if any(adopted.journal.glob("*.jsonl")):
+    if any(adopted.journal.glob("*.jsonl")) or any(adopted.files.glob("*.batch")):
         return
-    for folder in (adopted.journal, adopted.outbox, adopted.status.parent):
+    for folder in (adopted.journal, adopted.files, adopted.outbox, adopted.status.parent):
         with contextlib.suppress(OSError):
             for path in folder.iterdir():
                 if not path.is_dir():

@@ -79,6 +79,16 @@ def write_private(path: Path, data: bytes, *, synced: bool = False) -> None:
         raise
 
 
+def sync_directory(directory: Path) -> None:
+    """Make the name of a new file survive loss of power, where directories can be synced."""
+    if os.name == "posix":
+        fd = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
 def write_all(fd: int, data: bytes) -> None:
     """Write *data* to *fd*, also where the operating system takes it in pieces."""
     view = memoryview(data)

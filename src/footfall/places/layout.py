@@ -15,6 +15,7 @@ login node's ``footfall send`` finds it after the job (design.md section 3). It 
 boot there, so that every file has one writer: ``hosts/<host>-<boot id>/``.
 
     <state>/journal/  <state>/outbox/  <state>/status.json        and the same three below hosts/... on a network
+    <state>/outbox/files/                                         packages on their way, made with the first
     <state>/kernels/                                              last sessions of notebook kernels
     <state>/jobs/                                                 job configurations that were registered
 
@@ -66,6 +67,11 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
     config: Path | None
     network: bool
     host: str
+
+    @property
+    def files(self) -> Path:
+        """Directory of the attachments beside the outbox; may not exist."""
+        return self.outbox / "files"
 
 
 class _Candidate(msgspec.Struct, frozen=True):

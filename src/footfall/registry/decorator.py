@@ -48,6 +48,7 @@ def register(
     start: bool = False,
     outermost: bool = False,
     rate: float | None = None,
+    step: str = "",
 ) -> Callable[[F], F]:
     """Return a decorator that registers a function, method, or class.
 
@@ -60,6 +61,7 @@ def register(
         start: Whether the start is reported too.
         outermost: Whether a use is left out that is inside one of another entry of the project that says so as well.
         rate: Uses reported each second before the rest is only counted; 0 for no limit.
+        step: Tag of the step that a call is while a job is under way.
 
     Raises:
         RegistryError: The service or a capture is wrong.
@@ -86,6 +88,7 @@ def register(
             start=start,
             outermost=outermost,
             rate=rate,
+            step=step,
             source="decorator",
             line=line,
         )

@@ -22,7 +22,7 @@ from footfall.registry.model import NAME_PATTERN, Registry, is_dotted, quote
 from footfall.registry.yaml import load_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
     from importlib.metadata import Distribution, EntryPoint
 
 GROUP: Final = "footfall.projects"
@@ -129,6 +129,12 @@ def installed_version(project_or_module: str) -> str:
             if module and module in _top_level(distribution):
                 return distribution.version
     return ""
+
+
+def version_of(project: str, packages: Iterable[str]) -> str:
+    """Return the version of the distribution named like the repository, else of one that provides a package, or ""."""
+    names = (project.partition("/")[2], *sorted(packages))
+    return next((version for name in names if (version := installed_version(name))), "")
 
 
 def _top_level(distribution: Distribution) -> set[str]:

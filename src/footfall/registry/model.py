@@ -82,6 +82,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         start: Whether the start is reported too.
         outermost: Whether a use is left out that is inside one of another entry of the project that says so as well.
         rate: Uses reported each second before the rest is only counted; 0 for no limit, None for the setting.
+        job: Tag of the job that each call is, or "".
+        step: Tag of the step that a call is while a job of the project is under way, or "".
         source: File that named it, or "decorator"; for messages only.
         line: One-based line in *source*, or 0.
         candidates: For a bare name: the modules to look in. None listed: a notebook's namespace only.
@@ -97,6 +99,8 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     start: bool = False
     outermost: bool = False
     rate: float | None = None
+    job: str = ""
+    step: str = ""
     source: str = ""
     line: int = 0
     candidates: tuple[str, ...] = ()
@@ -133,6 +137,7 @@ class Registry(msgspec.Struct, frozen=True):
         entries: Functions, each once for a service, in the order they were named.
         extra: Further fields of every use of the project.
         user_name: Whether the login name goes along, to servers that have a place for it.
+        jobs: Where the configurations of its jobs are: a path, a mapping, a `footfall.jobs.JobConfigs`, or None.
         warnings: What was ignored while reading, each with file and line.
         source: File it came from, or "".
     """
@@ -145,6 +150,7 @@ class Registry(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...] = ()
     extra: Mapping[str, Any] = {}
     user_name: bool = False
+    jobs: Any = None
     warnings: tuple[str, ...] = ()
     source: str = ""
 
@@ -198,6 +204,7 @@ def merge(first: Registry, second: Registry) -> Registry:
         entries=merge_entries((*first.entries, *second.entries)),
         extra={**first.extra, **second.extra},
         user_name=first.user_name or second.user_name,
+        jobs=first.jobs if second.jobs is None else second.jobs,
         warnings=tuple(dict.fromkeys((*first.warnings, *second.warnings))),
         source=second.source or first.source,
     )
@@ -226,10 +233,17 @@ def _merge_entry(first: Entry, second: Entry) -> Entry:
         start=first.start or second.start,
         outermost=first.outermost or second.outermost,
         rate=first.rate if second.rate is None else second.rate,
+        job=second.job or first.job,
+        step=second.step or first.step,
         per_call=second.per_call or first.per_call,
         source=second.source or first.source,
         line=second.line or first.line,
     )
+
+
+def is_project(project: str) -> bool:
+    """Whether *project* is ``owner/name`` with safe characters."""
+    return len(project) <= PROJECT_MAX_CHARS and _PROJECT.fullmatch(project) is not None
 
 
 def check_project(project: str, *, source: str = "", line: int = 0) -> str:
@@ -238,7 +252,7 @@ def check_project(project: str, *, source: str = "", line: int = 0) -> str:
     Raises:
         RegistryError: It is not; the message shows a right one.
     """
-    if len(project) > PROJECT_MAX_CHARS or not _PROJECT.fullmatch(project):
+    if not is_project(project):
         msg = (
             f"project {quote(project)} must be owner/name of letters, digits, '.', '_' and '-', "
             f"{PROJECT_MAX_CHARS} characters at most, such as 'nipreps/fmriprep'"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any, Final, NoReturn, cast
 
 import msgspec
@@ -40,8 +41,10 @@ from footfall.registry.nearest import hint, nearest
 from footfall.registry.nodes import Node
 from footfall.usage import ENDPOINT
 
-FILE_KEYS: Final = frozenset({"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name"})
-ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "outermost", "rate"})
+FILE_KEYS: Final = frozenset(
+    {"project", "version", "consent", "ci", "extra", "send_to", "registry", "user_name", "jobs"}
+)
+ENTRY_KEYS: Final = frozenset({"function", "capture", "extra", "drop", "start", "outermost", "rate", "job", "step"})
 GROUP_KEYS: Final = frozenset({"where", "functions", "capture", "extra", "drop", "start", "outermost", "rate"})
 DESTINATION_KEYS: Final = frozenset({"credentials", "insecure", "in_doubt", "services"})
 IN_DOUBT: Final = ("retry", "drop")
@@ -136,10 +139,11 @@ class Reader:
             version=self._text(keys["version"], "version") if "version" in keys else "",
             consent=cast("Consent", consent),
             ci=cast("OnCi", ci),
-            send_to=self._destinations(keys["send_to"]) if "send_to" in keys else (),
+            send_to=self.destinations(keys["send_to"]) if "send_to" in keys else (),
             entries=merge_entries(self._entries),
             extra=self._extra(keys["extra"]) if "extra" in keys else {},
             user_name=self._truth(keys["user_name"], "user_name") if "user_name" in keys else False,
+            jobs=self._jobs(keys["jobs"]) if "jobs" in keys else None,
             warnings=tuple(self.warnings),
             source=self._source,
         )
@@ -230,7 +234,11 @@ class Reader:
             options = self._options(node.members, group)
         name = self._text(named, "a function")
         module, qualname = split_name(name, where=group.where, source=self._source, line=named.line)
-        self._entries.append(self._entry_of(module, qualname, service, options, named.line))
+        entry = self._entry_of(module, qualname, service, options, named.line)
+        words = {key: self._text(given, key) for key, given in (node.members or {}).items() if key in {"job", "step"}}
+        if len(words) > 1:
+            self._fail("a function is a 'job' or a 'step' of one, not both", node)
+        self._entries.append(msgspec.structs.replace(entry, **words) if words else entry)
 
     def _entry_of(self, module: str, qualname: str, service: str, options: _Options, line: int) -> Entry:
         return Entry(
@@ -297,7 +305,12 @@ class Reader:
         # `str` of the value and not the text: `true` in YAML is what a call passes as True.
         return str(node.scalar)
 
-    def _destinations(self, node: Node) -> tuple[Destination, ...]:
+    def destinations(self, node: Node) -> tuple[Destination, ...]:
+        """Return what a ``send_to:`` names, each destination once.
+
+        Raises:
+            RegistryError: One cannot be sent to, or is not written as a destination.
+        """
         if node.is_nothing:
             return ()
         listed = [node] if node.members is not None else node.elements
@@ -334,6 +347,12 @@ class Reader:
             return check(destination)
         except ConfigurationError as error:
             raise RegistryError(str(error), source=self._source, line=node.line) from None
+
+    def _jobs(self, node: Node) -> Any:
+        """Return what 'jobs' holds: a map as in a file of configurations, or the path of one, beside this file."""
+        if node.members is not None:
+            return node.plain()
+        return str(PurePath(self._source).parent / self._text(node, "jobs"))
 
     def _services(self, node: Node) -> tuple[str, ...]:
         services = [service_of((text,), source=self._source, line=node.line) for text in self._texts(node, "services")]

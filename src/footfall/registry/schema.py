@@ -19,6 +19,7 @@ _Rate = Annotated[float, Meta(ge=0, description="Uses reported each second, the 
 _Extra = Annotated[dict[str, Any], Meta(description="Further fields of each use.")]
 _OUTERMOST: Final = "Leave out a use inside one of another function of the project that says so as well."
 _Words = Annotated[str | list[str], Meta(description="One, or a list.")]
+_Tag = Annotated[str, Meta(description="Tag of the job that a call is, or of the step of one; see jobs.", min_length=1)]
 _Capture = Annotated[
     dict[str, Any], Meta(description="Parameters to report and what of them; none by default. null takes one back.")
 ]
@@ -39,6 +40,8 @@ class _Function(_Options, forbid_unknown_fields=True, kw_only=True):
     """One watched function with its options."""
 
     function: Annotated[str, Meta(description="module:qualname, or a bare Class.method.", min_length=1)]
+    job: _Tag | msgspec.UnsetType = msgspec.UNSET
+    step: _Tag | msgspec.UnsetType = msgspec.UNSET
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -55,6 +58,10 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         False
     )
     send_to: list[dict[str, Any]] | dict[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    jobs: (
+        Annotated[str | dict[str, Any], Meta(description="Job configurations: a file beside this one, or its content.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     registry: Any = None
 
 
@@ -87,7 +94,7 @@ def json_schema() -> dict[str, Any]:
     send_to = [{"type": "array", "items": _ref("destination")}, _ref("destination"), {"type": "null"}]
     file["properties"]["send_to"] = {"anyOf": send_to}
     file["properties"]["registry"] = _ref("group")
-    shared = {name: shape for name, shape in function["properties"].items() if name != "function"}
+    shared = {name: shape for name, shape in function["properties"].items() if name not in {"function", "job", "step"}}
     return {
         "$schema": DIALECT,
         "title": "footfall.yaml",

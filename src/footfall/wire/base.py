@@ -9,13 +9,35 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final, Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import BinaryIO, Final, Literal, Protocol
 
 import msgspec
 
 from footfall.ledger import Reason
 from footfall.usage import Usage
+
+SLOWEST_BYTES_PER_SECOND: Final = 128 * 1024
+"""Of a network over which a file must still arrive: 100 MiB get 800 s, beside what any exchange gets."""
+
+
+class Attachment(msgspec.Struct, frozen=True, kw_only=True):
+    """A file beside the outbox that is part of a body, too large for a database and for memory.
+
+    Attributes:
+        name: In the outbox's directory of files; never a path.
+        size: Bytes.
+        crc32: Of all of them: a file that is not what was kept is not sent.
+        at: Where in `Request.body` its bytes are inserted.
+        parcel: Key of what was handed over, of which this is all or, after a split, a part.
+    """
+
+    name: str
+    size: int
+    crc32: int
+    at: int
+    parcel: str
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,6 +52,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             every process and on every attempt.
         order_key: Requests that share one are sent in order, one at a time; "" for no order.
         records: How many records it carries (`footfall.ledger` counts in records).
+        attachment: A file whose bytes belong into the body.
+        hold_seconds: Not sent so long, in case that more comes which it can be joined with (`JoiningWire`). Whole in
+            itself: where nothing joins it, it is sent as it is.
+        joins: Requests are joined only with those that have the same.
     """
 
     method: str = "POST"
@@ -40,6 +66,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     idempotency_key: str
     order_key: str = ""
     records: int = 1
+    attachment: Attachment | None = None
+    hold_seconds: float = 0.0
+    joins: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body as it is sent, the attachment included."""
+        return len(self.body) + (self.attachment.size if self.attachment else 0)
+
+    @property
+    def upload_seconds(self) -> float:
+        """How much longer than another exchange this one may last, for the sake of its attachment."""
+        return self.attachment.size / SLOWEST_BYTES_PER_SECOND if self.attachment else 0.0
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +106,8 @@ class Action(str, enum.Enum):
     DROP = "drop"
     """Never; `Verdict.reason` says why."""
     HALT = "halt"
-    """Nothing more to this destination until settings change or a long pause is over; requests are kept."""
+    """Nothing more to this destination until a long pause is over; requests are kept. Another endpoint or reference to
+    credentials is another destination; that the text behind a reference changed is not noticed before (N6)."""
 
 
 class DropRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,9 +203,52 @@ class Wire(Protocol):
         ...
 
 
+class RepeatingWire(Wire, Protocol):
+    """A wire that drops in doubt, but for requests of which its server may get a second copy without harm."""
+
+    def may_repeat(self, request: Request) -> bool:
+        """Whether *request* is sent again after no answer, whatever `in_doubt` says; pure, cheap, without its body."""
+        ...
+
+
 class RuledWire(Wire, Protocol):
     """A wire whose server can order requests dropped. A wire without this method pays nothing for drop rules."""
 
     def labels(self, request: Request) -> Mapping[str, str]:
         """Return what a rule may ask of *request*, a few short texts by name; pure, cheap, and without its body."""
+        ...
+
+
+class JoiningWire(Wire, Protocol):
+    """A wire whose server wants few large uploads: its requests are held for a while (`Request.hold_seconds`).
+
+    Attributes:
+        run_bytes: Size of what is held at which it is joined and sent, however short a time it was held.
+    """
+
+    run_bytes: int
+
+    def join(self, requests: Sequence[Request]) -> list[Request]:
+        """Return fewer requests that together say what *requests* said; none of them is held. Pure, like `translate`.
+
+        All of *requests* have one `Request.joins`. The same requests in any order give the same keys.
+        """
+        ...
+
+
+class FileSplittingWire(Wire, Protocol):
+    """A wire that knows how to make smaller files of an attachment that its server found too large."""
+
+    def split_file(
+        self, request: Request, source: BinaryIO, make: Callable[[int], AbstractContextManager[BinaryIO]]
+    ) -> list[Request]:
+        """Return smaller requests that together say what *request* said, or an empty list.
+
+        Args:
+            request: With an attachment.
+            source: Its bytes, from the beginning; can be sought in.
+            make: Opens the file for the part of that number, from 0 on, for writing. It is kept where the block ends
+                well, and the attachment of that part has its `Attachment.name`, `Attachment.size` and
+                `Attachment.crc32` filled in by the caller.
+        """
         ...

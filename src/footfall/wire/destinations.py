@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Literal, cast, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from footfall.destination import Destination, InDoubt, check
 from footfall.errors import ConfigurationError, NotOfferedError
@@ -20,6 +20,7 @@ from footfall.errors import ConfigurationError, NotOfferedError
 Dialect = Literal["rest", "graphql"]
 Compression = Literal["gzip", "none"]
 Protocol = Literal["http", "grpc"]
+Auth = Literal["user-pass", "identity", "mutual-tls", "s3", "headers"]
 
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -66,6 +67,59 @@ def Access(  # noqa: N802  reads as what it makes, like a class
     )
 
 
+def Insights(  # noqa: N802  reads as what it makes, like a class
+    endpoint: str,
+    *,
+    auth: Auth = "user-pass",
+    content_type: str = "",
+    certificate: str = "",
+    private_key: str = "",
+    ca_file: str = "",
+    region: str = "",
+    run_seconds: float = 300.0,
+    credentials: str = "",
+    insecure: bool = False,
+    in_doubt: InDoubt = "",
+) -> Destination:
+    """Return an insights server as destination: uses become tables in tarballs.
+
+    Args:
+        endpoint: The URL that is posted to, such as ``https://host/api/ingress/v1/upload``; ``/upload`` may be left out
+            and is appended. A bare host gets the path of the public service. For ``s3``, bucket and prefix.
+        auth: What the credentials are: ``user-pass``, a text ``user:password``; ``identity``, the JSON of an
+            ``x-rh-identity``; ``mutual-tls``, none but *certificate*; ``s3``, a text ``access key:secret key``, for
+            which the extra ``insights-s3`` signs; ``headers``, header lines, as for other wires.
+        content_type: Names the service and the category of the uploads; "" takes
+            ``application/vnd.redhat.footfall.spans+tgz``.
+        certificate: Path of a client certificate (PEM), read at send time.
+        private_key: Path of its key; "" where it is in the same file.
+        ca_file: Path of further certificates to trust for this server (PEM).
+        region: Of the bucket; "" takes ``us-east-1``.
+        run_seconds: How long uses wait for more of them, so that one upload tells of many; draining does not wait.
+        credentials: ``env:NAME`` or ``file:/path``.
+        insecure: Allow plain http to another machine.
+        in_doubt: What to do after a request without an answer; "" retries, and a second copy overwrites the first.
+
+    Raises:
+        ConfigurationError: The endpoint cannot be sent to, or an option is not offered.
+        NotOfferedError: ``s3`` without the extra.
+    """
+    from footfall.wire.insights import InsightsWire  # noqa: PLC0415  only for those who have such a server
+
+    if auth == "s3" and importlib.util.find_spec("botocore") is None:
+        msg = "insights: auth 's3' needs the package boto3; run: pip install footfall[insights-s3]"
+        raise NotOfferedError(msg)
+    given = {"content_type": content_type, "certificate": certificate, "private_key": private_key}
+    given |= {"ca_file": ca_file, "region": region}
+    options: dict[str, str | int | float | bool] = {name: value for name, value in given.items() if value}
+    if auth != "headers":
+        options["auth"] = auth
+    if run_seconds != 300.0:
+        options["run_seconds"] = run_seconds
+    InsightsWire(**cast("dict[str, Any]", options))  # it checks its own options
+    return _checked("insights", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
+
+
 def Migas(  # noqa: N802  reads as what it makes, like a class
     endpoint: str,
     *,
@@ -105,6 +159,7 @@ def Otlp(  # noqa: N802  reads as what it makes, like a class
     insecure: bool = False,
     protocol: Protocol = "http",
     compression: Compression = "gzip",
+    addressed: bool = False,
     in_doubt: InDoubt = "",
 ) -> Destination:
     """Return an OTLP receiver, such as an OpenTelemetry Collector, as destination.
@@ -115,6 +170,8 @@ def Otlp(  # noqa: N802  reads as what it makes, like a class
         insecure: Allow plain http to another machine.
         protocol: ``http``, or ``grpc``, which the extra ``otlp`` brings. Receivers have a port for each: 4318 and 4317.
         compression: Of bodies: ``gzip`` or ``none``.
+        addressed: Carry along what is meant for one server only (`Usage.extra`): for a receiver that is a footfall
+            gateway, or a Collector that feeds nothing but one.
         in_doubt: What to do after a request without an answer; "" retries.
 
     Raises:
@@ -129,6 +186,8 @@ def Otlp(  # noqa: N802  reads as what it makes, like a class
     options: dict[str, str | int | float | bool] = {} if compression == "gzip" else {"compression": compression}
     if protocol != "http":
         options["protocol"] = protocol
+    if addressed:
+        options["addressed"] = True
     return _checked("otlp", endpoint, options, credentials=credentials, insecure=insecure, in_doubt=in_doubt)
 
 

@@ -24,6 +24,7 @@ GROUP: Final = "footfall.wires"
 
 OURS: Final[Mapping[str, str]] = {
     "access": "footfall.wire.access:AccessWire",
+    "insights": "footfall.wire.insights:InsightsWire",
     "migas": "footfall.wire.migas:MigasWire",
     "otlp": "footfall.wire.otlp:OtlpWire",
     "ramen": "footfall.wire.ramen:RamenWire",

@@ -12,7 +12,8 @@ Over gRPC the same messages travel behind five bytes that say whether they are c
 comes back has been given the status of HTTP that means the same (`footfall.courier.grpc`), so `judge` knows one kind.
 
 An extra field ``otlp.<attribute>`` replaces an attribute, and None there removes it; fields addressed to other wires
-stay out. Attribute values are scalars or lists of one kind of scalar, and anything else goes as JSON.
+stay out, unless the receiver is a gateway that feeds those wires (`OtlpWire`, ``addressed``). Attribute values are
+scalars or lists of one kind of scalar, and anything else goes as JSON.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -83,6 +85,9 @@ class OtlpWire:
         protocol: ``http`` or ``grpc``.
         compression: Of bodies.
         max_bytes: Largest body before compression; a batch beyond it becomes several requests.
+        addressed: Carry what is meant for one server only, as ``footfall.for.<wire>.<field>``, and everything that
+            `footfall.gateway` needs to say to those servers what would be said without it in between. Nothing is
+            dropped or replaced then: the gateway does that for each wire.
 
     Raises:
         ConfigurationError: An option has a value that is not offered.
@@ -99,6 +104,7 @@ class OtlpWire:
         protocol: Literal["http", "grpc"] = "http",
         compression: Literal["gzip", "none"] = "gzip",
         max_bytes: int = MAX_BYTES,
+        addressed: bool = False,
     ) -> None:
         if protocol not in ("http", "grpc"):
             msg = f"otlp: protocol {protocol!r} is not offered; say 'http' or 'grpc'"
@@ -110,6 +116,10 @@ class OtlpWire:
         if type(max_bytes) is not int or max_bytes < 1024:
             msg = f"otlp: max_bytes {max_bytes!r} must be a whole number of bytes, 1024 or more"
             raise ConfigurationError(msg)
+        if addressed not in (True, False):
+            msg = f"otlp: addressed {addressed!r} must be true or false"
+            raise ConfigurationError(msg)
+        self.addressed = addressed
         self.protocol: Literal["http", "grpc"] = protocol
         self.compression: Literal["gzip", "none"] = compression
         self.max_bytes = max_bytes
@@ -131,8 +141,8 @@ class OtlpWire:
         spans = [usage for usage in told if usage.kind is Kind.END]
         events = [usage for usage in told if usage.kind is not Kind.END]
         return [
-            *self._requests(TRACES_PATH, spans, records.encode_traces),
-            *self._requests(LOGS_PATH, events, records.encode_events),
+            *self._requests(TRACES_PATH, spans, partial(records.encode_traces, addressed=self.addressed)),
+            *self._requests(LOGS_PATH, events, partial(records.encode_events, addressed=self.addressed)),
         ]
 
     def judge(self, response: Response) -> Verdict:

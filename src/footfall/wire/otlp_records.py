@@ -31,8 +31,8 @@ from opentelemetry.trace import (
 
 from footfall import attributes as names
 from footfall.usage import ADDRESSED, Kind, Outcome, Usage
-from footfall.wire.otlp_values import attribute_value
-from footfall.wire.text import clean
+from footfall.wire.otlp_values import attribute_or_json, attribute_value
+from footfall.wire.text import as_json, clean
 
 _TRACE_ID: Final = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID: Final = re.compile(r"(?!0{16})[0-9a-f]{16}")
@@ -61,16 +61,27 @@ def is_told(usage: Usage) -> bool:
     return usage.kind is not Kind.END or _ids_of(usage) is not None
 
 
-def encode_traces(batch: Sequence[Usage]) -> bytes:
-    """Return an ExportTraceServiceRequest with a span for each of *batch*, which must be `is_told` ENDs."""
+def encode_traces(batch: Sequence[Usage], *, addressed: bool = False) -> bytes:
+    """Return an ExportTraceServiceRequest with a span for each of *batch*, which must be `is_told` ENDs.
+
+    Args:
+        batch: The uses.
+        addressed: Whether what is meant for one server alone is carried along (`footfall.wire.otlp`).
+    """
     resources = _Resources()
-    return bytes(encode_spans([_span(usage, *resources.of(usage)) for usage in batch]).SerializeToString())
+    spans = [_span(usage, *resources.of(usage), addressed=addressed) for usage in batch]
+    return bytes(encode_spans(spans).SerializeToString())
 
 
-def encode_events(batch: Sequence[Usage]) -> bytes:
-    """Return an ExportLogsServiceRequest with a record for each of *batch*, which must be `is_told`."""
+def encode_events(batch: Sequence[Usage], *, addressed: bool = False) -> bytes:
+    """Return an ExportLogsServiceRequest with a record for each of *batch*, which must be `is_told`.
+
+    Args:
+        batch: The starts, events and counts.
+        addressed: As for `encode_traces`.
+    """
     resources = _Resources()
-    carried = encode_spans([_carrier(usage, *resources.of(usage)) for usage in batch])
+    carried = encode_spans([_carrier(usage, *resources.of(usage), addressed=addressed) for usage in batch])
     request = ExportLogsServiceRequest()
     for resource_spans in carried.resource_spans:
         resource_logs = request.resource_logs.add(
@@ -119,7 +130,7 @@ def _accepted(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in accepted if key}
 
 
-def _attributes(usage: Usage) -> dict[str, Any]:
+def _attributes(usage: Usage, *, addressed: bool) -> dict[str, Any]:
     """Return the attributes of the span or record for *usage*."""
     values: dict[str, Any] = {
         names.PROJECT: usage.project,
@@ -128,23 +139,59 @@ def _attributes(usage: Usage) -> dict[str, Any]:
         names.CODE_FUNCTION_NAME: _function_of(usage),
         names.OUTCOME: usage.outcome.value if usage.outcome else None,
         names.ERROR_TYPE: _error_type_of(usage),
+        names.MESSAGE: None if not usage.message or _has_place(usage) else usage.message,
         names.COUNT: usage.count if usage.count != 1 else None,
         names.ITEMS: usage.items if usage.items >= 0 else None,
         names.SESSION_ID: usage.session_id or None,
         names.SESSION_PREVIOUS_ID: usage.previous_session_id or None,
         names.APP_INSTALLATION_ID: usage.installation_id or None,
     }
-    for key, value in usage.arguments.items():
-        values[names.ARGUMENT_PREFIX + key] = value
+    if usage.kind is not Kind.END and _ids_of(usage) is not None:
+        values[names.LOG_RECORD_UID] = names.record_uid(usage.trace_id, usage.span_id)
+        values[names.PARENT_SPAN_ID] = usage.parent_span_id if _SPAN_ID.fullmatch(usage.parent_span_id) else None
+    fields = {names.ARGUMENT_PREFIX + key: value for key, value in usage.arguments.items()}
     for key, value in usage.extra.items():
         if not key.startswith(ADDRESSED):
-            values[names.EXTRA_PREFIX + key] = value
+            fields[names.EXTRA_PREFIX + key] = value
+        elif addressed:
+            fields[names.ADDRESSED_PREFIX + key] = value
     values[names.PARAMETERS] = usage.parameters or None
-    values.update(usage.of_wire("otlp"))
+    if addressed:
+        values[names.DROP] = usage.drop or None
+        return {**_accepted(values), **_fields(fields, nulls=True)}
+    own = usage.of_wire("otlp")
+    for name in own:
+        values.pop(name, None)
+        fields.pop(name, None)
     for name in usage.drop:
         for prefix in ("", names.ARGUMENT_PREFIX, names.EXTRA_PREFIX):
-            values.pop(prefix + name.removeprefix("otlp."), None)
-    return _accepted(values)
+            for where in (values, fields, own):
+                where.pop(prefix + name.removeprefix("otlp."), None)
+    return {**_accepted(values), **_fields(fields), **_accepted(own)}
+
+
+def _fields(fields: Mapping[str, Any], *, nulls: bool = False) -> dict[str, Any]:
+    """Return arguments and extra fields as attributes, and which of them are JSON."""
+    accepted: dict[str, Any] = {}
+    in_json: list[str] = []
+    for name, value in fields.items():
+        key = clean(name)
+        if value is None:
+            if not nulls:
+                continue
+            accepted[key], is_json = as_json(None), True
+        else:
+            accepted[key], is_json = attribute_or_json(value)
+        if is_json:
+            in_json.append(key)
+    if in_json:
+        accepted[names.JSON_VALUES] = in_json
+    return accepted
+
+
+def _has_place(usage: Usage) -> bool:
+    """Whether a status or a body of its own holds the message of *usage*."""
+    return usage.kind is Kind.EVENT or (usage.kind is Kind.END and usage.outcome not in {None, Outcome.OK})
 
 
 def _function_of(usage: Usage) -> str | None:
@@ -171,7 +218,7 @@ def _ids_of(usage: Usage) -> SpanContext | None:
     )
 
 
-def _span(usage: Usage, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+def _span(usage: Usage, resource: Resource, scope: InstrumentationScope, *, addressed: bool) -> ReadableSpan:
     ids = _ids_of(usage) or INVALID_SPAN_CONTEXT
     failed = usage.outcome not in {None, Outcome.OK}
     parent = None
@@ -182,7 +229,7 @@ def _span(usage: Usage, resource: Resource, scope: InstrumentationScope) -> Read
         context=ids,
         parent=parent,
         resource=resource,
-        attributes=_attributes(usage),
+        attributes=_attributes(usage, addressed=addressed),
         kind=SpanKind.INTERNAL,
         # A success is left unset, as the specification asks of instrumentation. A description is for errors only.
         status=Status(StatusCode.ERROR, clean(usage.message) or None) if failed else Status(),
@@ -192,14 +239,14 @@ def _span(usage: Usage, resource: Resource, scope: InstrumentationScope) -> Read
     )
 
 
-def _carrier(usage: Usage, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+def _carrier(usage: Usage, resource: Resource, scope: InstrumentationScope, *, addressed: bool) -> ReadableSpan:
     """Return a span that carries an event through the encoder: its name, its body as description, its attributes."""
     is_event = usage.kind not in EVENT_NAME
     return ReadableSpan(
         name=clean(EVENT_NAME.get(usage.kind, usage.name)),
         context=_ids_of(usage) or INVALID_SPAN_CONTEXT,
         resource=resource,
-        attributes=_attributes(usage),
+        attributes=_attributes(usage, addressed=addressed),
         # Where the event's name is ours, the body says which use it is about.
         status=Status(StatusCode.ERROR, clean(usage.message if is_event else usage.name) or None),
         start_time=usage.time_ns,

@@ -60,6 +60,7 @@ FIELDS: Final = (
 _CONTROL: Final = frozenset(
     ("category", "data_type", "data_version", "sender", "system_version", "reqid", "data", "data_base64")
 )
+_SAID: Final = ("category", "sender", "data_type", "data_version", "system_version")
 _IN_FIELDS: Final = frozenset(
     (attributes.PROCESS_RUNTIME_NAME, attributes.PROCESS_RUNTIME_VERSION, attributes.OS_TYPE, "user.hash", "user.id")
 )
@@ -158,26 +159,29 @@ class RamenWire:
 
     def _labels_of(self, usage: Usage, own: Mapping[str, Any]) -> dict[str, str] | None:
         """Return the parts of the URL, or None where the record's own word for one is no name."""
-
-        def said(key: str) -> Any:
-            return None if key in usage.drop or f"ramen.{key}" in usage.drop else own.get(key)
-
-        sender = self.sender or names.derived(usage.project.rpartition("/")[2], fallback="unknown")
-        version = self.system_version or names.derived(usage.project_version, allowed="A-Za-z0-9_.-", fallback="0")
-        category = "metrics" if usage.kind is Kind.COUNT else "events"
-        data_type = names.derived(_last_part(usage), fallback="unknown")
+        if usage.drop:
+            dropped = {name.removeprefix("ramen.") for name in usage.drop}
+            own = {key: value for key, value in own.items() if key not in dropped}
+        category, sender, data_type, data_version, system_version = map(own.get, _SAID)
         found = {
-            "category": category if said("category") is None else names.name(said("category")),
+            "category": _category(usage) if category is None else names.name(category),
             "system_serial": self.system_serial,
-            "sender": sender if said("sender") is None else names.name(said("sender")),
-            "data_type": data_type if said("data_type") is None else names.name(said("data_type")),
-            "data_version": "v1" if said("data_version") is None else names.data_version(said("data_version")),
+            "sender": self._sender(usage) if sender is None else names.name(sender),
+            "data_type": _data_type(usage) if data_type is None else names.name(data_type),
+            "data_version": "v1" if data_version is None else names.data_version(data_version),
             "system_version": (
-                version if said("system_version") is None else names.system_version(said("system_version"))
+                self._system_version(usage) if system_version is None else names.system_version(system_version)
             ),
         }
-        labels = {key: text for key, text in found.items() if text is not None}
-        return labels if len(labels) == len(found) else None
+        if None in found.values():
+            return None
+        return cast("dict[str, str]", found)
+
+    def _sender(self, usage: Usage) -> str:
+        return self.sender or names.derived(usage.project.rpartition("/")[2], fallback="unknown")
+
+    def _system_version(self, usage: Usage) -> str:
+        return self.system_version or names.derived(usage.project_version, allowed="A-Za-z0-9_.-", fallback="0")
 
 
 def _request(labels: Mapping[str, str], request_id: str, body: bytes) -> Request:
@@ -191,6 +195,14 @@ def _request(labels: Mapping[str, str], request_id: str, body: bytes) -> Request
         idempotency_key=key_of("ramen", path),
         order_key=f"{labels['category']}/{labels['data_type']}",
     )
+
+
+def _category(usage: Usage) -> str:
+    return "metrics" if usage.kind is Kind.COUNT else "events"
+
+
+def _data_type(usage: Usage) -> str:
+    return names.derived(_last_part(usage), fallback="unknown")
 
 
 def _last_part(usage: Usage) -> str:

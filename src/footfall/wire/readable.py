@@ -1,7 +1,7 @@
 """Requests as text that a person can read, for ``footfall show`` and ``FOOTFALL=log``. Pure.
 
 Text is shown as it is. OTLP's protobuf, packed or not, over HTTP or gRPC, becomes the JSON of its specification ("JSON
-Protobuf Encoding": ids in hexadecimal). What is neither is shown as bytes.
+Protobuf Encoding": ids in hexadecimal), and a tarball in a form its members. What is neither is shown as bytes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from footfall.errors import ConfigurationError, NotOfferedError
 from footfall.version import VERSION
+from footfall.wire import insights_package as packages
 from footfall.wire.load import load
 from footfall.wire.text import escaped
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 PROTOBUF: Final = "application/x-protobuf"
 GRPC: Final = "application/grpc"
 GRPC_PREFIX_BYTES: Final = 5
+MULTIPART: Final = "multipart/form-data"
 MAX_UNPACKED_BYTES: Final = 16 * 2**20
 HEAD_BYTES: Final = 32
 LINE_CHARACTERS: Final = 116
@@ -60,7 +62,9 @@ def as_lines(key: str, request: Request, destination: Destination | None) -> Ite
     yield ""
     lines, packed = readable(request)
     yield from (f"  {line}" for line in lines)
-    size = f"{len(request.body)} byte{'s' if len(request.body) != 1 else ''}"
+    if request.attachment is not None:
+        yield f"  (with the file {escaped(request.attachment.name)}, {request.attachment.size} bytes)"
+    size = f"{request.size} byte{'s' if request.size != 1 else ''}"
     yield f"  ({size}; {packed})" if packed else f"  ({size})"
 
 
@@ -74,7 +78,7 @@ def headers(request: Request) -> list[tuple[str, str]]:
         *((name, value) for name, value in general.items() if name not in said),
         ("Accept-Encoding", "identity"),
         ("Idempotency-Key", request.idempotency_key),
-        ("Content-Length", str(len(request.body))),
+        ("Content-Length", str(request.size)),
     ]
 
 
@@ -106,11 +110,27 @@ def readable(request: Request) -> tuple[list[str], str]:
         if message is None:
             return [hexadecimal(body)], "; ".join(filter(None, (packed, "protobuf of an unknown kind")))
         return as_text(as_json(message)), "; ".join(filter(None, (packed, "protobuf, shown as JSON")))
+    if request.content_type.startswith(MULTIPART) and request.attachment is None:
+        members = _members(body)
+        if members is not None:
+            return members, "a tarball in a form, shown as its members"
     try:
         text = body.decode()
     except UnicodeDecodeError:
         return [hexadecimal(body)], "; ".join(filter(None, (packed, "no text")))
     return [escaped(line) for line in text.split("\n")], packed
+
+
+def _members(body: bytes) -> list[str] | None:
+    """Return the members of the tarball in a form as lines, each under its name; None for another body."""
+    try:
+        found = packages.members(packages.in_multipart(body))
+    except ValueError:
+        return None
+    lines: list[str] = []
+    for name, content in found:
+        lines += [escaped(name), *(f"  {escaped(line)}" for line in content.decode("utf-8", "replace").splitlines())]
+    return lines
 
 
 def unpacked(body: bytes) -> bytes:

@@ -41,10 +41,15 @@ def as_text(value: Any) -> str:
         return type(value).__name__
 
 
-def as_json(value: Any) -> str:
-    """Return *value* as JSON with sorted keys, or the name of its type where JSON has no form for it."""
+def as_json(value: Any, *, in_order: bool = False) -> str:
+    """Return *value* as JSON, or the name of its type where JSON has no form for it.
+
+    Args:
+        value: Anything.
+        in_order: Whether keys stay in their order, for a reader that builds the same value again; else they are sorted.
+    """
     try:
-        return clean(msgspec.json.encode(value, order="deterministic").decode())
+        return clean(msgspec.json.encode(value, order=None if in_order else "deterministic").decode())
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError):
         return type(value).__name__
 

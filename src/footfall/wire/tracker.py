@@ -19,7 +19,7 @@ What is a job, and what belongs to one, is said by fields addressed to this wire
     tracker.job              tag of the job configuration; makes the use a job
     tracker.customer_id      whose it is; default: the option
     tracker.provider_job_id  on the job and on all that belongs to it, in whatever process
-    tracker.kind             of the event, in place of the derived one
+    tracker.kind             of the event, in place of the derived one; null for a record that is no event of any job
     tracker.tag              step of the event
     tracker.event_metadata   an object; takes the place of captured arguments and of extra fields for all wires
     tracker.duration         name under which the duration in seconds goes into the metadata
@@ -141,6 +141,13 @@ class TrackerWire:
             made = _json(body)
         key = key_of("tracker", "shorter", request.idempotency_key)
         return [msgspec.structs.replace(request, body=made, idempotency_key=key)]
+
+    def may_repeat(self, request: Request) -> bool:
+        """Whether *request* is a configuration, which the backend takes twice, or a job, whose second copy it refuses.
+
+        Without them all that is behind them would be refused. A second copy of an event is a second event.
+        """
+        return request.path != EVENTS
 
     def probe(self) -> Request:
         """Return the request that asks whether the key is good; `tracker_answers.judge_probe` reads the answer."""

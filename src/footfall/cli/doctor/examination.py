@@ -11,7 +11,7 @@ import msgspec
 
 from footfall import settings as settings_module
 from footfall.cli.common import deliverer, refusals
-from footfall.cli.doctor import child
+from footfall.cli.doctor import child, jobs
 from footfall.cli.doctor.findings import Files, Function, Project, Report, Server, Target
 from footfall.cli.installed import Installed, installed, reason
 from footfall.cli.progress import Steps
@@ -83,7 +83,8 @@ def examine(wanted: Wanted, environ: Mapping[str, str] = os.environ) -> Report:
         projects=projects,
         imported=imports,
     )
-    problems = (*refused_places, *found.problems, *_problems(report))
+    told = [problem for each in registries for problem in jobs.problems(each, places)]
+    problems = (*refused_places, *found.problems, *told, *_problems(report))
     return msgspec.structs.replace(report, problems=problems)
 
 
@@ -157,6 +158,7 @@ def _functions(registries: Sequence[Registry], wanted: Wanted, *, imports: bool)
         return ()
     if not imports:
         return child.looked_for(registries)
+    registries = [msgspec.structs.replace(each, jobs=None) for each in registries]  # looked at by `jobs.problems`
     steps = Steps("importing")
     with steps:
         return child.inspected(registries, seconds=wanted.seconds, progress=steps.at)

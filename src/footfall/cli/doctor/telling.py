@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MAX_CHARS: Final = 200
 """Of a text of strangers (reliability.md S19)."""
 
+MAX_PROBLEM_CHARS: Final = 2000
+"""Of what is to be mended: mostly our own words, with what to do at their end."""
+
 MAX_NAMES: Final = 6
 """By which others reach the original; to know where to look."""
 
@@ -47,7 +50,7 @@ def lines(report: Report) -> Iterator[str]:
     yield ""
     if report.problems:
         yield "to be mended:"
-        yield from (f"  {cut(problem)}" for problem in report.problems)
+        yield from (f"  {cut(problem, MAX_PROBLEM_CHARS)}" for problem in report.problems)
     else:
         yield (
             "nothing to be mended"
@@ -60,9 +63,9 @@ def _functions(report: Report) -> int:
     return sum(len(project.functions) for project in report.projects)
 
 
-def cut(text: str) -> str:
-    """Return *text* of a stranger, harmless and not longer than a few lines."""
-    return tables.escaped(text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 3] + "...")
+def cut(text: str, most: int = MAX_CHARS) -> str:
+    """Return *text*, harmless and of at most so many characters."""
+    return tables.escaped(text if len(text) <= most else text[: most - 3] + "...")
 
 
 def _facts(report: Report) -> dict[str, object]:

@@ -13,12 +13,12 @@ from typing import Any, Final
 from footfall import runtime
 from footfall.destination import Destination
 from footfall.errors import ConfigurationError, TransportError, guard
+from footfall.facade import asking
 from footfall.facade.migas.config import Config, logger, timeout_seconds
 from footfall.facade.migas.fields import CONTEXT, PROCESS, extra_fields, left_out, outcome_of, text_of
 from footfall.instrumentation.recorder import Use
 from footfall.registry.model import Registry, check_project
 from footfall.runtime import Instrumented
-from footfall.version import VERSION
 from footfall.wire import migas_queries as queries
 from footfall.wire.base import Request
 from footfall.wire.migas import MigasWire
@@ -126,20 +126,13 @@ def _exchange(operation: queries.Operation, request: Request) -> Answer:
     destination = Config.destination()
     if not seconds or isinstance(destination, str):
         return {"success": False, "message": TIMED_OUT}
-    with here.background.loading:
-        from footfall.courier.transport import HttpTransport, preload  # noqa: PLC0415  only questions need it
-
-        preload()
-    transport = HttpTransport(seconds, version=VERSION, environ=here.environ)
     ends_at = time.monotonic() + seconds
     try:
         base_url = MigasWire().base_url(destination.endpoint)
-        response = transport.send(request, base_url=base_url, headers={}, timeout_seconds=seconds)
+        response = asking.ask(here, request, base_url=base_url, timeout_seconds=seconds)
     except TransportError as error:
         logger.info("migas: %s", error)
         return {"success": False, "message": TIMED_OUT if time.monotonic() >= ends_at else UNREACHABLE}
-    finally:
-        transport.close()
     return queries.read_answer(operation, response)
 
 

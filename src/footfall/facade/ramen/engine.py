@@ -90,7 +90,8 @@ class QueueDelivery(Delivery):
         """Whether the user has said nothing new since `obey`."""
         return self._choice() is self._obeyed
 
-    def _wire(self, destination: Destination) -> Wire:
+    def wire(self, destination: Destination) -> Wire:
+        """Return the wire of the queue, which knows its system; that of its destination does not."""
         del destination
         return self._queue_wire
 

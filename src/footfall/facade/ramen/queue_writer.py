@@ -8,6 +8,7 @@ from footfall import runtime
 from footfall.facade.ramen.config import QueueWriterConfig
 from footfall.facade.ramen.payload import body
 from footfall.facade.ramen.queue import Queue
+from footfall.facade.ramen.spool import MAX_KINDS
 from footfall.wire import ramen_names as names
 
 
@@ -30,6 +31,7 @@ class QueueWriter:
 
     def __init__(self, config: QueueWriterConfig, *, sync: bool = False) -> None:
         self._queue = Queue(config)
+        self._spool = self._queue.spool
         self._sync = sync
         self._known: dict[tuple[Any, Any, Any], tuple[str, str, str | int]] = {}
 
@@ -59,20 +61,23 @@ class QueueWriter:
             NotSyncedError: *sync* was asked for and the disk refused.
         """
         key = (category, data_type, data_version)
-        is_plain = type(category) is str and type(data_type) is str and type(data_version) in {str, int}
+        is_plain = type(category) is type(data_type) is str and (
+            type(data_version) is str or type(data_version) is int  # not True, which is the same key as 1
+        )
         kind = self._known.get(key) if is_plain else None
         if kind is None:
             kind = (_checked("category", category), _checked("data_type", data_type), _version(data_version))
-            if is_plain and len(self._known) < 1000:
+            if is_plain and len(self._known) < MAX_KINDS:
                 self._known[key] = kind
-        self._queue.spool.push(
-            *kind,
-            body(data),
+        spool = self._spool
+        spool.push(
+            kind,
+            data if type(data) is str else body(data),
             None if reqid is None or reqid == "" else str(reqid),
             synced=self._sync if sync is None else sync,
         )
         here = runtime.current()
-        if (known := here.projects.get(self._queue.spool.project)) is not None:
+        if here.projects and (known := here.projects.get(spool.project)) is not None:
             here.event(known, kind[1], {"category": kind[0], "data_version": kind[2]})
 
     def queue_size(self) -> int:

@@ -37,7 +37,7 @@ class Received:
     Attributes:
         time_ns: UTC, when it had been read.
         path: With its query.
-        wire: ``access``, ``migas``, ``otlp``, ``ramen``, ``tracker``, or "" when no wire has that path.
+        wire: ``access``, ``insights``, ``migas``, ``otlp``, ``ramen``, ``tracker``, or "" when no wire has that path.
         mode: In force for this request; ``ok`` where the mode spared it.
         answer: Status that reached the client; None when none did.
         accepted: Whether the server took the records: the documented yes, or a yes that was lost on its way.
@@ -48,9 +48,9 @@ class Received:
         records: What it carried. A crumb: the fields of the REST body. A span or log: name, ids in hexadecimal,
             attributes, resource, times, status. A call record: its ``endpoint``, and its ``fields`` as sent. A message
             of ramen: the parts of its URL, ``packing``, and ``data``, ``text`` or ``data_base64``. What a tracker
-            takes: its ``fields`` as sent. ``type`` is ``crumb``, ``span``, ``log``, ``record``, ``message``,
-            ``configuration``, ``job`` or ``event``; ``refused`` says why the server did not take this one, ``lost``
-            why it loses it after having said yes.
+            takes: its ``fields`` as sent. A package for insights: its ``members``, unpacked. ``type`` is ``crumb``,
+            ``span``, ``log``, ``record``, ``message``, ``configuration``, ``job``, ``event`` or ``package``;
+            ``refused`` says why the server did not take this one, ``lost`` why it loses it after having said yes.
         sink_error: Not empty when the sink itself failed: report it.
     """
 

@@ -19,7 +19,9 @@ MAX_LINE_BYTES: Final = 64 * 1024
 MAX_HEADER_LINES: Final = 200
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 
-AUTH_HEADERS: Final = re.compile(r"authorization|proxy-authorization|cookie|.*(?:token|secret|password|api[-_]?key).*")
+AUTH_HEADERS: Final = re.compile(
+    r"authorization|proxy-authorization|cookie|x-rh-identity|.*(?:token|secret|password|api[-_]?key).*"
+)
 """Lower-case names of headers whose values a sink never keeps."""
 
 HTML: Final = "text/html; charset=utf-8"

@@ -63,7 +63,7 @@ def _instead(mode: Mode, wire: str, asked: Asked) -> Answer | None:
         if wire == "access":
             return access.too_many(*_retry_after(mode))
         return _TOO_MANY.get(wire, migas.too_many)(asked, *_retry_after(mode))
-    if mode.name == "badjson" and wire == "ramen":
+    if mode.name == "badjson" and wire in {"insights", "ramen"}:
         return Answer(202, (("content-type", JSON),), b'{"code":')
     instead = _INSTEAD.get(mode.name)
     return instead(mode) if instead is not None else None

@@ -17,8 +17,9 @@
 | `huge` | 200 and a body without end | no |
 | `gzipbomb[:MIB]` | 200 and a small gzip body that unpacks to MIB mebibytes (512) | no |
 | `redirect:[N:]URL` | a redirection, 307 or N, to URL | no |
-| `badjson` | 200 (ramen: 202) of the application, with half of a JSON body | no |
+| `badjson` | 200 (insights, ramen: 202) of the application, with half of a JSON body | no |
 | `droprule[:JSON]` | ramen: DROPPED with that drop rule (or one for its category and data type); others: `ok` | no |
+| `toobig:N` | insights: 413 for files of more than N bytes; other wires: `ok` | the rest |
 | `portal` | 200 with the HTML page of a captive portal | no |
 | `headers[:N]` | taken; the answer has N further header lines (10 000) | yes |
 | `interim` | 103 answers without end, never a final one | no |
@@ -59,6 +60,7 @@ _PATTERNS: Final = {
     "redirect": r"(?::(30[12378]))?",
     "badjson": r"",
     "droprule": r"",
+    "toobig": r":(\d+)",
     "portal": r"",
     "headers": r"(?::(\d+))?",
     "interim": r"",

@@ -5,19 +5,12 @@ Protobuf is loaded at the first OTLP request: a sink that only hears migas does 
 
 from __future__ import annotations
 
-import base64
-import json
 import zlib
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 from footfall.testing.sink.exchange import JSON, Answer, Asked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 TRACES_PATH: Final = "/v1/traces"
 LOGS_PATH: Final = "/v1/logs"
@@ -70,12 +63,9 @@ def _unpack(packed: bytes) -> bytes:
 
 
 def _spans(asked: Asked, body: bytes) -> list[dict[str, Any]]:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415  loaded at first use
-        ExportTraceServiceRequest,
-    )
+    from footfall.wire.otlp_messages import attributes, traces  # noqa: PLC0415  loaded at first use
 
-    payload = ExportTraceServiceRequest()
-    _parse(asked, body, payload)
+    payload = traces(body, asked.content_type)
     return [
         {
             "type": "span",
@@ -88,13 +78,13 @@ def _spans(asked: Asked, body: bytes) -> list[dict[str, Any]]:
             "end_ns": span.end_time_unix_nano,
             "status": _STATUS_CODES[span.status.code] if span.status.code < 3 else str(span.status.code),
             "status_message": span.status.message,
-            "attributes": _attributes(span.attributes),
+            "attributes": attributes(span.attributes),
             "events": [
-                {"name": each.name, "time_ns": each.time_unix_nano, "attributes": _attributes(each.attributes)}
+                {"name": each.name, "time_ns": each.time_unix_nano, "attributes": attributes(each.attributes)}
                 for each in span.events
             ],
             "scope": {"name": part.scope.name, "version": part.scope.version},
-            "resource": _attributes(whole.resource.attributes),
+            "resource": attributes(whole.resource.attributes),
         }
         for whole in payload.resource_spans
         for part in whole.scope_spans
@@ -103,12 +93,9 @@ def _spans(asked: Asked, body: bytes) -> list[dict[str, Any]]:
 
 
 def _logs(asked: Asked, body: bytes) -> list[dict[str, Any]]:
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (  # noqa: PLC0415  loaded at first use
-        ExportLogsServiceRequest,
-    )
+    from footfall.wire.otlp_messages import attributes, logs, plain  # noqa: PLC0415  loaded at first use
 
-    payload = ExportLogsServiceRequest()
-    _parse(asked, body, payload)
+    payload = logs(body, asked.content_type)
     return [
         {
             "type": "log",
@@ -118,10 +105,10 @@ def _logs(asked: Asked, body: bytes) -> list[dict[str, Any]]:
             "time_ns": log.time_unix_nano,
             "observed_ns": log.observed_time_unix_nano,
             "severity": log.severity_number,
-            "body": _plain(log.body),
-            "attributes": _attributes(log.attributes),
+            "body": plain(log.body),
+            "attributes": attributes(log.attributes),
             "scope": {"name": part.scope.name, "version": part.scope.version},
-            "resource": _attributes(whole.resource.attributes),
+            "resource": attributes(whole.resource.attributes),
         }
         for whole in payload.resource_logs
         for part in whole.scope_logs
@@ -129,85 +116,26 @@ def _logs(asked: Asked, body: bytes) -> list[dict[str, Any]]:
     ]
 
 
-def _parse(asked: Asked, body: bytes, into: Any) -> None:
-    json_format = _module("google.protobuf.json_format")
-    decode_error = _module("google.protobuf.message").DecodeError
-    try:
-        if asked.content_type == JSON:
-            json_format.ParseDict(_bytes_for_protobuf(json.loads(body)), into, ignore_unknown_fields=True)
-        else:
-            into.ParseFromString(body)
-    except (decode_error, json_format.ParseError, ValueError, RecursionError) as error:
-        msg = f"the body is no {type(into).__name__} ({type(error).__name__})"
-        raise ValueError(msg) from error
-
-
-def _bytes_for_protobuf(value: Any) -> Any:
-    """Return *value* with its ids in base64: OTLP/JSON writes them in hexadecimal, unlike protobuf's own JSON."""
-    if isinstance(value, list):
-        return [_bytes_for_protobuf(item) for item in cast("Iterable[Any]", value)]
-    if not isinstance(value, dict):
-        return value
-    return {
-        name: base64.b64encode(bytes.fromhex(item)).decode()
-        if name in {"traceId", "spanId", "parentSpanId"} and isinstance(item, str)
-        else _bytes_for_protobuf(item)
-        for name, item in cast("dict[str, Any]", value).items()
-    }
-
-
-def _module(name: str) -> Any:
-    """Import a module that has no type information."""
-    return import_module(name)
-
-
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _plain(pair.value) for pair in pairs}
-
-
-def _plain(value: AnyValue) -> Any:
-    kind = value.WhichOneof("value")
-    if kind is None:
-        return None
-    if kind == "array_value":
-        return [_plain(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
-    if kind == "bytes_value":
-        return base64.b64encode(value.bytes_value).decode()
-    return getattr(value, kind)
-
-
 def _success(asked: Asked, rejected: int) -> Answer:
-    from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (  # noqa: PLC0415  loaded at first use
-        ExportLogsServiceResponse,
+    what = "spans" if asked.path == TRACES_PATH else "log records"
+    body = _messages().taken(
+        asked.path == TRACES_PATH,
+        asked.content_type,
+        rejected=rejected,
+        message=f"{rejected} {what} rejected on request" if rejected else "",
     )
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415
-        ExportTraceServiceResponse,
-    )
-
-    message: ExportTraceServiceResponse | ExportLogsServiceResponse
-    if asked.path == TRACES_PATH:
-        message = ExportTraceServiceResponse()
-        if rejected:
-            message.partial_success.rejected_spans = rejected
-            message.partial_success.error_message = f"{rejected} spans rejected on request"
-    else:
-        message = ExportLogsServiceResponse()
-        if rejected:
-            message.partial_success.rejected_log_records = rejected
-            message.partial_success.error_message = f"{rejected} log records rejected on request"
-    return _encode(asked, 200, message)
+    return Answer(200, (("content-type", _answered_in(asked)),), body)
 
 
 def _refusal(asked: Asked, status: int, text: str, *headers: tuple[str, str]) -> Answer:
-    return _encode(asked, status, _module("google.rpc.status_pb2").Status(message=text), *headers)
+    body = _messages().refused(asked.content_type, text)
+    return Answer(status, (("content-type", _answered_in(asked)), *headers), body)
 
 
-def _encode(asked: Asked, status: int, message: Any, *headers: tuple[str, str]) -> Answer:
-    """Return *message* in the encoding of the request, as the specification demands."""
-    if asked.content_type == JSON:
-        body, kind = _module("google.protobuf.json_format").MessageToJson(message, indent=None).encode(), JSON
-    else:
-        body, kind = message.SerializeToString(), PROTOBUF
-    return Answer(status, (("content-type", kind), *headers), body)
+def _answered_in(asked: Asked) -> str:
+    return JSON if asked.content_type == JSON else PROTOBUF
+
+
+def _messages() -> Any:
+    """Return the module that reads and writes messages."""
+    return import_module("footfall.wire.otlp_messages")

@@ -17,10 +17,11 @@ import selectors
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from footfall.testing.sink import access, faults, migas, otlp, ramen, tracker
+from footfall.testing.sink import access, faults, insights, migas, otlp, ramen, tracker
 from footfall.testing.sink.exchange import (
     AUTH_HEADERS,
     Answer,
@@ -74,7 +75,8 @@ class Door:
     call and cannot fail because somebody else took the port meanwhile.
     """
 
-    def __init__(self, port: int, serve: Serve) -> None:
+    def __init__(self, port: int, serve: Serve, *, host: str = "127.0.0.1") -> None:
+        self._host = host
         self._socket = self._bound(port)
         self.port = int(self._socket.getsockname()[1])
         self.listening = False
@@ -123,12 +125,11 @@ class Door:
                 self._connections.discard(connection)
             connection.close()
 
-    @staticmethod
-    def _bound(port: int) -> socket.socket:
+    def _bound(self, port: int) -> socket.socket:
         bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if os.name == "posix":  # elsewhere the option would let others share the port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", port))
+        bound.bind((self._host, port))
         bound.setblocking(False)
         return bound
 
@@ -141,9 +142,12 @@ class Server:
         port: Of the data door; 0 takes a free one.
         mode: The first one.
         registered: Projects; empty registers every ``owner/name``.
+        host: Address of the data door. The control door is never anywhere but on the loopback.
     """
 
-    def __init__(self, directory: Path, *, port: int, mode: Mode, registered: Sequence[str]) -> None:
+    def __init__(
+        self, directory: Path, *, port: int, mode: Mode, registered: Sequence[str], host: str = "127.0.0.1"
+    ) -> None:
         self._journal = Journal(directory / REQUESTS_FILE)
         self._state = migas.State(registered)
         self._tables = access.State()
@@ -151,7 +155,7 @@ class Server:
         self._rules = Rules(mode)
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
-        self._data = Door(port, self._serve_data)
+        self._data = Door(port, self._serve_data, host=host)
         self._control = Door(0, self._serve_control)
         self.opened = threading.Event()
         """Set when the data door is as the first mode says; before, a client would be refused by chance."""
@@ -232,6 +236,9 @@ class Server:
             return access.answer(asked, self._tables)
         if wire == "tracker":
             return tracker.answer(asked, self._jobs)
+        if wire == "insights":
+            most_bytes = int(mode.numbers[0]) if mode.name == "toobig" else insights.DEFAULT.most_bytes
+            return insights.answer(asked, replace(insights.DEFAULT, most_bytes=most_bytes))
         return otlp.answer(asked, rejected=rejected) if wire == "otlp" else migas.not_found()
 
     def _serve_control(self, connection: socket.socket) -> None:
@@ -263,6 +270,8 @@ def _wire(path: str) -> str:
         return "ramen"
     if path.rstrip("/") in {migas.REST_PATH, migas.GRAPHQL_PATH}:
         return "migas"
+    if path in insights.UPLOAD_PATHS:
+        return "insights"
     if tracker.is_path(path):
         return "tracker"
     # Last, for nearly every other path can be an endpoint; not the signals of OTLP that a sink does not take.
@@ -299,7 +308,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="python -m footfall.testing.sink", description="A loopback server that keeps what it receives."
     )
     parser.add_argument("--directory", type=Path, required=True, help=f"for {REQUESTS_FILE} and {READY_FILE}")
-    parser.add_argument("--port", type=int, default=0, help="of 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="IPv4 address to listen on; 0.0.0.0 only in a container")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--mode", type=parse_mode, default="ok", help="see footfall.testing.sink.modes")
     parser.add_argument("--register", nargs="*", default=[], metavar="OWNER/NAME", help="default: every owner/name")
     parser.add_argument("--max-seconds", type=float, default=600.0, help="then it ends by itself")
@@ -307,7 +317,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     directory: Path = given.directory
     directory.mkdir(parents=True, exist_ok=True)
-    server = Server(directory, port=given.port, mode=given.mode, registered=given.register)
+    server = Server(directory, host=given.host, port=given.port, mode=given.mode, registered=given.register)
     acceptor = threading.Thread(target=server.accept_forever, daemon=True, name="sink-accept")
     acceptor.start()
     while not server.opened.wait(_WATCH_SECONDS):

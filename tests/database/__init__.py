@@ -1,0 +1,1 @@
+"""Tables of a real database, gathered and delivered by programs that are killed: ``make database``."""
