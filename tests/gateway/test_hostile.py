@@ -10,6 +10,7 @@ import gzip
 import json
 import socket
 import struct
+import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -337,11 +338,16 @@ def test_senders_that_hang_up(gateway: Gateway) -> None:
 
 
 def test_ten_thousand_requests(gateway: Gateway) -> None:
-    """From 64 senders at once, a connection for each, good and bad in turn: only documented answers."""
+    """From 64 senders at once, a connection for each, good and bad in turn: only documented answers.
+
+    Who is told to come again does, and then hears the same as all others.
+    """
     good, bad = spans(20), b"\xff" * 5000
     packed = gzip.compress(good)
+    come_again: Counter[int] = Counter()
+    deadline = time.monotonic() + 240.0
 
-    def one(number: int) -> int:
+    def ask(number: int) -> int:
         match number % 4:
             case 0:
                 return gateway.post("/v1/traces", good).status
@@ -351,10 +357,14 @@ def test_ten_thousand_requests(gateway: Gateway) -> None:
                 return gateway.post("/v1/traces", packed, headers={"content-encoding": "gzip"}).status
         return gateway.post("/v1/logs", b"{}", content_type=JSON).status
 
+    def one(number: int) -> int:
+        while (status := ask(number)) in {429, 503} and time.monotonic() < deadline:
+            come_again[status] += 1
+            time.sleep(0.05)  # sooner than it asked for: a flood does not wait
+        return status
+
     before = gateway.memory_kib()
     with concurrent.futures.ThreadPoolExecutor(64) as pool:
         answers = Counter(pool.map(one, range(10_000)))
-    assert answers.keys() <= ALLOWED
-    # How many are told to come back depends on how quick the senders are.
-    assert min(answers[200], answers[400]) > 0
+    assert answers == {200: 7500, 400: 2500}, come_again
     assert gateway.memory_kib() - before < 128 * 1024

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from footfall.courier.lane import MAX_SENDERS
 from footfall.testing.sink.client import Sink
 from tests.notebook_real import catalogue as small
 from tests.process.harness import ROOT, Observation
@@ -76,16 +75,9 @@ class Lab(Observation):
         return self.start(*command, scenario, self.catalogue, str(calls), **extra)
 
     def uses(self, service: str) -> list[dict[str, Any]]:
-        """Return the call records that the sink took for *service*, ``intake/catalog``, in order of arrival.
-
-        Once each: what was on its way when its process ended is sent again by the next, under the same key.
-        """
-        once = {received.key: received for received in reversed(self.accepted(f"/api/{service}/"))}
-        return [record["fields"] for received in reversed(once.values()) for record in received.records]
-
-    def assert_copies_are_of_the_last(self) -> None:
-        """Nothing came twice but what a process that ended had on its way, and that under the same key."""
-        self.assert_duplicates(MAX_SENDERS)
+        """Return the call records that the sink took for *service*, ``intake/catalog``, in order of arrival."""
+        path = f"/api/{service}/"
+        return [record["fields"] for received in self.accepted(path) for record in received.records]
 
 
 def finish(process: subprocess.Popen[str]) -> Done:

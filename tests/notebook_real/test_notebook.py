@@ -46,5 +46,5 @@ def _assert_made_once(lab: Lab, cells: tuple[Cell, ...]) -> None:
     made = [use for cell in cells for use in cell.uses]
     recorded = [(use["function"], use["args"], use["kwargs"]) for use in lab.uses("intake")]
     assert sorted(recorded, key=repr) == sorted(made, key=repr)
-    lab.assert_copies_are_of_the_last()
+    lab.assert_duplicates(0)
     lab.assert_balanced()

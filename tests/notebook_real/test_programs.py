@@ -56,5 +56,5 @@ def _assert_all_arrived(lab: Lab) -> None:
     markers = Counter(use["kwargs"]["path"] for use in uses if use["function"] == "esm_datastore.search")
     assert markers == {f"marker-{number}": 1 for number in range(CALLS)}
     assert Counter(use["function"] for use in uses) == {"esm_datastore.search": CALLS, "esm_datastore.df": 2 * CALLS}
-    lab.assert_copies_are_of_the_last()
+    lab.assert_duplicates(0)
     lab.assert_balanced()
