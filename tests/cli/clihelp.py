@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.terminal import run_python
 
 from footfall.delivery import Delivery
 from footfall.places import Places, find
@@ -54,34 +55,7 @@ def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
 
 def on_a_terminal(arguments: Sequence[str], variables: Mapping[str, str]) -> tuple[int, str, str]:
     """Run the command line with a terminal on stderr; return status, stdout, and what the terminal was sent."""
-    main, side = os.openpty()
-    seen = bytearray()
-
-    def read() -> None:
-        try:
-            while data := os.read(main, 4096):
-                seen.extend(data)
-        except OSError:  # the other side is closed
-            return
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        said = subprocess.run(
-            [sys.executable, "-m", "footfall", *arguments],
-            env=environ(variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=side,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    finally:
-        os.close(side)
-        reader.join(SECONDS)
-        os.close(main)
-    return said.returncode, said.stdout, seen.decode()
+    return run_python(["-m", "footfall", *arguments], environ(variables), timeout_seconds=SECONDS)
 
 
 def environ(variables: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +16,7 @@ from footfall.consent.notice import Announced, give, text
 from footfall.testing.sink.client import Sink
 from footfall.wire.destinations import Migas, Otlp
 from tests.process.harness import GUARD_SECONDS, Observation
+from tests.terminal import run_python
 
 ONE = Announced("owner/tool", (Migas("https://usage.example.org"), Otlp("https://usage.example.org/otlp")))
 OTHER = Announced("other/lib", (Migas("https://else.example.org"),))
@@ -129,24 +128,10 @@ def on_a_terminal(
     observation: Observation, *, consent: str = "opt-out", program: str = PROGRAM, **extra: str
 ) -> tuple[str, str]:
     """Run a program whose stderr is a terminal; return what it said there, and on stdout."""
-    ours, theirs = pty.openpty()
-    environment = observation.environment(**extra)
-    process = subprocess.Popen(
-        [sys.executable, "-c", program.format(url=observation.sink.url, consent=consent)],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-        text=True,
-    )
-    os.close(theirs)
-    out, _ = process.communicate(timeout=GUARD_SECONDS)
-    with os.fdopen(ours, "rb", buffering=0) as terminal:
-        try:
-            error = terminal.read(65536) or b""
-        except OSError:  # how Linux says that nobody wrote and nobody will
-            error = b""
-    assert process.returncode == 0, error
-    return error.decode(), out
+    arguments = ["-c", program.format(url=observation.sink.url, consent=consent)]
+    status, out, error = run_python(arguments, observation.environment(**extra), timeout_seconds=GUARD_SECONDS)
+    assert status == 0, error
+    return error, out
 
 
 def test_the_first_process_on_a_terminal_says_it_before_it_sends(tmp_path: Path) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
+from tests.terminal import run_python
 
 GUARD_SECONDS = 60.0
 
@@ -43,40 +42,10 @@ assert threads == {"MainThread"}, threads
 
 def run(*words: str, terminal: bool = True, **environ: str) -> tuple[int, str, str]:
     """Run the program with a terminal on stderr, or a pipe; return status, stdout, and what stderr got."""
-    main, side = os.openpty() if terminal else os.pipe()
-    seen = bytearray()
-
-    def read() -> None:
-        try:
-            while data := os.read(main, 4096):
-                seen.extend(data)
-        except OSError:  # the other side is closed
-            return
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", PROGRAM, *words],
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)]),
-                "TERM": "xterm",
-                "COLUMNS": "100",
-                **environ,
-            },
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=side,
-            text=True,
-            timeout=GUARD_SECONDS,
-            check=False,
-        )
-    finally:
-        os.close(side)
-        reader.join(GUARD_SECONDS)
-        os.close(main)
-    return done.returncode, done.stdout, seen.decode()
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    variables = {**os.environ, "PYTHONPATH": path, "TERM": "xterm", "COLUMNS": "100", **environ}
+    arguments = ["-W", "error", "-c", PROGRAM, *words]
+    return run_python(arguments, variables, timeout_seconds=GUARD_SECONDS, terminal=terminal)
 
 
 def drawn(text: str) -> list[str]:
