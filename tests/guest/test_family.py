@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +15,7 @@ import pytest
 
 from footfall.consent import choice
 from footfall.testing.sink.client import Sink
-from tests.process.harness import GUARD_SECONDS, Observation
+from tests.process.harness import GUARD_SECONDS, ROOT, Observation
 
 ROLES = {"parent", "fork", "spawn", "subprocess"}
 
@@ -132,3 +134,54 @@ def test_log_prints_what_would_be_sent_and_sends_nothing(observation: Observatio
     assert observation.sink.requests() == []
     assert observation.send(FOOTFALL="on").returncode == 0
     assert observation.sink.requests() == []
+
+
+SLOW_WIRE = """
+import sys, time
+from footfall.wire.migas import MigasWire
+sys.modules["__main__"].importing.set()
+time.sleep(0.5)
+class SlowWire(MigasWire):
+    name = "slow"
+"""
+
+LOGGED_WHILE_LOADING = """
+import os, sys, threading, footfall
+from footfall.destination import Destination
+importing = threading.Event()
+footfall.instrument("tests/observed", version="1", send_to=[Destination(wire="slow", endpoint="http://127.0.0.1:9")])
+footfall.event("parent")
+assert importing.wait(20)
+pid = os.fork()
+footfall.event("parent again" if pid else "forked")
+if pid:
+    os.waitpid(pid, 0)
+"""
+
+
+def test_log_in_a_fork_while_a_wire_is_imported(observation: Observation) -> None:
+    """The wire of another package, half imported by the background thread: the child would never import it."""
+    site = observation.directory / "site"
+    metadata = site / "slow-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text("[footfall.wires]\nslow = footfall_test_slow:SlowWire\n")
+    (site / "footfall_test_slow.py").write_text(SLOW_WIRE)
+    done = finish_family(
+        [sys.executable, "-c", LOGGED_WHILE_LOADING],
+        observation.environment(FOOTFALL="log", PYTHONPATH=f"{site}{os.pathsep}{ROOT}"),
+    )
+    for word in ("parent", "parent again", "forked"):
+        assert done.count(f'"status_desc":"{word}"') == 1, done
+
+
+def finish_family(command: list[str], environ: dict[str, str]) -> str:
+    """Run *command*, which must succeed; return its stderr. What hangs is killed with its children."""
+    process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        _, err = process.communicate(timeout=GUARD_SECONDS / 2)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    assert process.returncode == 0, err
+    return err
