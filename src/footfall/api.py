@@ -93,7 +93,7 @@ def instrument(
             version=version or "",
             consent=consent or "opt-out",
             ci=ci or "mark",
-            send_to=tuple(check(destination) for destination in send_to or ()),
+            send_to=_checked(send_to),
             extra=dict(extra or {}),
             jobs=declared,
             user_name=user_name,
@@ -293,6 +293,14 @@ def _read(
         found = yaml.load_mapping(registry, wires=NAMES, project=project or "")
         return _with(found, jobs=_path(found.jobs, caller)) if isinstance(found.jobs, str) else found
     return yaml.load_file(_path(os.fspath(registry), caller), wires=NAMES, project=project or "")
+
+
+def _checked(send_to: Sequence[Destination] | None) -> tuple[Destination, ...]:
+    given: object = send_to
+    if isinstance(given, Destination):
+        msg = "send_to is a list of destinations; write it within brackets"
+        raise ConfigurationError(msg)
+    return tuple(check(destination) for destination in send_to or ())
 
 
 def _merged(asked: Registry, read: Registry | None) -> Registry:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -57,10 +57,15 @@ def check(destination: Destination) -> Destination:
     """Return *destination* when it may be sent to.
 
     Raises:
-        ConfigurationError: The endpoint is no absolute http(s) URL, carries a user name, password or query, is plain
-            http to another machine without ``insecure=True`` (reliability.md S12), the credentials are a value
-            instead of a reference, or an option holds what looks like a secret (S3).
+        ConfigurationError: It is something else than a destination, the endpoint is no absolute http(s) URL, carries a
+            user name, password or query, is plain http to another machine without ``insecure=True`` (reliability.md
+            S12), the credentials are a value instead of a reference, or an option holds what looks like a secret (S3).
     """
+    if not isinstance(cast("object", destination), Destination):
+        msg = (
+            f"{type(destination).__name__} is no destination; write footfall.Otlp('https://...') or another of its kind"
+        )
+        raise ConfigurationError(msg)
     endpoint, wire = destination.endpoint, destination.wire
     _refuse_secrets(destination)
     try:

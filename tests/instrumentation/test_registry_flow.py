@@ -6,7 +6,7 @@ import importlib
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from insthelp import Observation, read_usages
@@ -195,6 +195,12 @@ def test_configuration_errors_are_raised_where_they_are_made():
         footfall.instrument("demo/lib", registry={"project": "demo/other"})
     with pytest.raises(ConfigurationError, match=r"choose from|did you mean"):
         footfall.instrument("demo/lib", registry={"registri": []})
+    lone: Any = footfall.Otlp("https://usage.example.org")
+    with pytest.raises(ConfigurationError, match="list of destinations"):
+        footfall.instrument("demo/lib", send_to=lone)
+    for other in ({"otlp": "https://usage.example.org"}, "https://usage.example.org"):
+        with pytest.raises(ConfigurationError, match=r"(dict|str) is no destination; write footfall\.Otlp"):
+            footfall.instrument("demo/lib", send_to=[cast("Any", other)])
     assert runtime.current().projects == {}
 
 
