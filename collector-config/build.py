@@ -33,8 +33,21 @@ these configurations use:
 or say OTELCOL=/path/to/otelcol-contrib, and that binary is taken."""
 
 
+UNREACHABLE = 3
+"""Exit status where the modules could not be fetched."""
+
+_OF_THE_NETWORK = re.compile(
+    r"dial tcp|no such host|i/o timeout|TLS handshake timeout|proxyconnect|connection reset|unexpected EOF"
+    r"|reading https?://\S+: [45]\d\d"
+)
+
+
 class NoCollectorError(Exception):
     """There is none, and the message says what to do."""
+
+
+class UnreachableError(NoCollectorError):
+    """Nor can one be built: the module proxy is out of reach."""
 
 
 def version() -> str:
@@ -57,7 +70,7 @@ def collector() -> Path:
     """Return the path of a Collector, built now if need be.
 
     Raises:
-        NoCollectorError: There is none to be had.
+        NoCollectorError: There is none to be had; UnreachableError: for want of a network.
     """
     named = os.environ.get("OTELCOL")
     if named:
@@ -93,7 +106,7 @@ def _build(binary: Path) -> Path:
         if done.returncode:
             words = [line for line in done.stderr.splitlines() if "downloading" not in line]
             msg = "the Collector Builder failed:\n" + "\n".join(words[-20:])
-            raise NoCollectorError(msg)
+            raise UnreachableError(msg) if _OF_THE_NETWORK.search(msg) else NoCollectorError(msg)
         binary.parent.mkdir(exist_ok=True)
         # Another build of the same manifest may be as far: each replaces the other's with its like.
         (output / NAME).replace(binary)
@@ -101,10 +114,13 @@ def _build(binary: Path) -> Path:
 
 
 def main() -> int:
-    """Print the path; return 1, and say why, when there is none."""
+    """Print the path; say why, and return 1 or `UNREACHABLE`, when there is none."""
     with contextlib.suppress(BrokenPipeError):
         try:
             print(collector())
+        except UnreachableError as error:
+            print(error, file=sys.stderr)
+            return UNREACHABLE
         except NoCollectorError as error:
             print(error, file=sys.stderr)
             return 1

@@ -131,6 +131,19 @@ def test_without_go_the_build_says_where_to_get_a_collector(tmp_path: Path) -> N
     assert "Traceback" not in done.stderr
 
 
+def test_where_modules_cannot_be_fetched_the_last_line_says_so(tmp_path: Path) -> None:
+    """A Go without a way to its module proxy, in the words of the real one; any other failure is one."""
+    go = tmp_path / "go"
+    go.write_text('#!/bin/sh\necho "go: module lookup: dial tcp: lookup proxy.example.org: no such host" >&2\nexit 1\n')
+    go.chmod(0o700)
+    done = without_tools(tmp_path, "-m", "tests.pipeline", "doors")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "pipeline: skipped doors (the modules of the Collector cannot be fetched)"
+    assert "no such host" in done.stderr
+    go.write_text('#!/bin/sh\necho "undefined: component" >&2\nexit 1\n')
+    assert without_tools(tmp_path, "-m", "tests.pipeline", "doors").returncode == 1
+
+
 def test_without_tools_the_last_line_names_what_was_not_run(tmp_path: Path) -> None:
     """And that is no failure."""
     done = without_tools(tmp_path, "-m", "tests.pipeline")

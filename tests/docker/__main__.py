@@ -3,17 +3,20 @@
 No part of ``make test``, which needs nothing but Python: this needs Go (Compose's own library, and a Collector),
 bubblewrap (a root directory for each image) and iproute2 (networks between services). The first run builds the
 Collector, which takes minutes. A missing tool is an error that says how to get it; where the system allows no
-namespaces, as in most containers, the one line that is printed says so.
+namespaces, as in most containers, or the Collector's modules cannot be fetched, the one line that is printed says so.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.pipeline import tools
 
 HERE = Path(__file__).parent
 TOOLS = {
@@ -42,6 +45,11 @@ def main(arguments: list[str]) -> int:
         if tried.returncode:
             print(f"images: skipped, there are no namespaces here ({tried.stderr.strip() or command[0]})")
             return 0
+    try:
+        os.environ["OTELCOL"] = str(tools.collector())
+    except tools.MissingError as error:
+        print(f"images: skipped ({error})")
+        return 0
     return int(pytest.main(["-n2", "-o", "python_files=check_*.py", *(arguments or [str(HERE)])]))
 
 

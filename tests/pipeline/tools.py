@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,10 @@ ROOT = Path(__file__).parents[2]
 CONFIGURATIONS = ROOT / "collector-config"
 KAFKA_VERSION = "4.1.2"
 FETCH_SECONDS = 600
+UNREACHABLE = 3
+"""What the build of the Collector exits with where its modules could not be fetched."""
+
+_OUT_OF_REACH = re.compile("Could not transfer artifact|No plugin found for prefix")
 
 _POM = f"""\
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -39,12 +44,15 @@ def collector() -> Path:
     """Return a Collector, built if need be.
 
     Raises:
-        MissingError: There is no Go to build it with.
+        MissingError: There is no Go to build it with, or nowhere to fetch its modules from.
     """
     build = [sys.executable, str(CONFIGURATIONS / "build.py")]
     done = subprocess.run(build, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode and not os.environ.get("OTELCOL") and shutil.which("go") is None:
         msg = "no Go"
+        raise MissingError(msg)
+    if done.returncode == UNREACHABLE:
+        msg = "the modules of the Collector cannot be fetched"
         raise MissingError(msg)
     done.check_returncode()
     return Path(done.stdout.strip())
@@ -54,7 +62,7 @@ def kafka() -> Path:
     """Return a folder with Kafka's jars, fetched if need be.
 
     Raises:
-        MissingError: There is no Java to run it, or no Maven to fetch it with.
+        MissingError: There is no Java to run it, no Maven to fetch it with, or nowhere to fetch it from.
     """
     if shutil.which("java") is None:
         msg = "no Java"
@@ -71,8 +79,19 @@ def kafka() -> Path:
         (Path(folder) / "pom.xml").write_text(_POM, encoding="utf-8")
         output = Path(folder) / "jars"
         fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={output}"]
-        subprocess.run(
-            [*fetch, "-DincludeScope=runtime"], cwd=folder, stdout=sys.stderr, timeout=FETCH_SECONDS, check=True
+        done = subprocess.run(
+            [*fetch, "-DincludeScope=runtime"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=FETCH_SECONDS,
+            check=False,
         )
+        if done.returncode:
+            print(done.stdout, file=sys.stderr)
+            if _OUT_OF_REACH.search(done.stdout):
+                msg = "its artifacts cannot be fetched"
+                raise MissingError(msg)
+        done.check_returncode()
         output.rename(jars)
     return jars
