@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 SYNC_SECONDS: Final = 5.0
 """How much loss of power may take at the most (reliability.md section 2)."""
 
-LOAD_WAIT_SECONDS: Final = 2.0
-"""Longest wait of a fork for modules that the thread is loading; loading takes 0.3 to 1 s, once."""
+LOAD_WAIT_SECONDS: Final = 10.0
+"""Longest wait of a fork for modules that the thread is loading. Loading takes 0.3 to 1 s, once, and some times as long
+on a busy machine. Not without an end: the thread may be waiting for a module that the forking one is importing."""
 
 TAKE_OVER_SECONDS: Final = 2.0
 """Pause between two tries to become the delivering process."""
@@ -62,6 +63,8 @@ class Background:
         loading: Held while our modules are imported late. A fork waits for it: a child made in the middle of an import
             inherits a module lock that nobody will ever release, and hangs at its next import of that module, be it in
             our code or in the host's (seen in 5 of 6 runs of 40 forks each; 0 of 12 with this lock).
+        may_load: False in a fork child that was made in the middle of an import all the same: it records, and leaves
+            delivery to others.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -73,6 +76,8 @@ class Background:
         self._delivery: Delivery | None = None
         self._step = threading.Lock()
         self.loading = threading.RLock()
+        self.may_load = True
+        self._was_quiet = True
         self._starting = threading.Lock()
         self._idle = threading.Event()
         self._try_at = 0.0
@@ -153,7 +158,8 @@ class Background:
 
     def before_fork(self) -> bool:
         """Wait, not for ever, until no module of ours is being loaded; return whether `loading` is held now."""
-        return self.loading.acquire(timeout=LOAD_WAIT_SECONDS)
+        self._was_quiet = self.loading.acquire(timeout=LOAD_WAIT_SECONDS)
+        return self._was_quiet
 
     def after_fork(self) -> None:
         """In a fork child: no thread, and the parent's outbox is not to be touched, not even by closing it."""
@@ -167,6 +173,7 @@ class Background:
         self._step = threading.Lock()
         self._starting = threading.Lock()
         self.loading = threading.RLock()
+        self.may_load = self.may_load and self._was_quiet
 
     # -- the thread -------------------------------------------------------------------------------------------------
 
@@ -256,6 +263,8 @@ class Background:
 
     def _open(self, places: Places) -> Delivery | None:
         if self._delivery is None:
+            if not self.may_load:
+                return None
             with self.loading:
                 # Here and not at the top: HTTP, SQLite and the SDK's encoder load when something is delivered.
                 from footfall.delivery import Delivery, preload  # noqa: PLC0415

@@ -49,7 +49,7 @@ class Disclosure:
         """Print what this process would send, under ``FOOTFALL=log``; else nothing."""
         runtime = self._runtime
         directory, process = runtime.journal.directory, runtime.journal.process
-        if runtime.mode != "log" or directory is None or not process:
+        if runtime.mode != "log" or directory is None or not process or not runtime.background.may_load:
             return
         if self._payloads is None:
             with runtime.background.loading:

@@ -147,7 +147,9 @@ class SlowWire(MigasWire):
 
 LOGGED_WHILE_LOADING = """
 import os, sys, threading, footfall
+from footfall import background
 from footfall.destination import Destination
+background.LOAD_WAIT_SECONDS = float(sys.argv[1])
 importing = threading.Event()
 footfall.instrument("tests/observed", version="1", send_to=[Destination(wire="slow", endpoint="http://127.0.0.1:9")])
 footfall.event("parent")
@@ -159,20 +161,30 @@ if pid:
 """
 
 
-def test_log_in_a_fork_while_a_wire_is_imported(observation: Observation) -> None:
-    """The wire of another package, half imported by the background thread: the child would never import it."""
+@pytest.fixture
+def slow_wire(observation: Observation) -> str:
+    """A place on the path with the wire of another package, which takes its time to be imported."""
     site = observation.directory / "site"
     metadata = site / "slow-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[footfall.wires]\nslow = footfall_test_slow:SlowWire\n")
     (site / "footfall_test_slow.py").write_text(SLOW_WIRE)
+    return str(site)
+
+
+@pytest.mark.parametrize(("wait_seconds", "printed_by_the_child"), [(60.0, 1), (0.05, 0)])
+def test_log_in_a_fork_while_a_wire_is_imported(
+    observation: Observation, slow_wire: str, wait_seconds: float, printed_by_the_child: int
+) -> None:
+    """The child would never import what the background thread has half imported: the fork waits, or it does not try."""
     done = finish_family(
-        [sys.executable, "-c", LOGGED_WHILE_LOADING],
-        observation.environment(FOOTFALL="log", PYTHONPATH=f"{site}{os.pathsep}{ROOT}"),
+        [sys.executable, "-c", LOGGED_WHILE_LOADING, str(wait_seconds)],
+        observation.environment(FOOTFALL="log", PYTHONPATH=f"{slow_wire}{os.pathsep}{ROOT}"),
     )
-    for word in ("parent", "parent again", "forked"):
-        assert done.count(f'"status_desc":"{word}"') == 1, done
+    for word, count in {"parent": 1, "parent again": 1, "forked": printed_by_the_child}.items():
+        assert done.count(f'"status_desc":"{word}"') == count, done
+    assert len(first_lines(observation)) == 2
 
 
 def finish_family(command: list[str], environ: dict[str, str]) -> str:
@@ -182,6 +194,7 @@ def finish_family(command: list[str], environ: dict[str, str]) -> str:
         _, err = process.communicate(timeout=GUARD_SECONDS / 2)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         raise
     assert process.returncode == 0, err
     return err
