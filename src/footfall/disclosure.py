@@ -51,11 +51,13 @@ class Disclosure:
         directory, process = runtime.journal.directory, runtime.journal.process
         if runtime.mode != "log" or directory is None or not process or not runtime.background.may_load:
             return
-        if self._payloads is None:
-            with runtime.background.loading:
+        with runtime.background.loading:
+            if self._payloads is None:  # asked with the lock: the thread and the exit may come here together
                 from footfall.export.payload_log import PayloadLog  # noqa: PLC0415  only where somebody asked for it
-            self._payloads = PayloadLog(directory, process, loading=runtime.background.loading)
-        self._payloads.flush()
+
+                self._payloads = PayloadLog(directory, process, loading=runtime.background.loading)
+            payloads = self._payloads
+        payloads.flush()
 
     def after_fork(self) -> None:
         """In a fork child: its own journal, from the start."""

@@ -187,6 +187,27 @@ def test_log_in_a_fork_while_a_wire_is_imported(
     assert len(first_lines(observation)) == 2
 
 
+LOGGED_AT_EXIT = """
+import sys, threading, time, footfall
+importing = threading.Event()
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "footfall.export.payload_log":
+            importing.set()
+            time.sleep(0.5)
+sys.meta_path.insert(0, Slow())
+footfall.instrument("tests/observed", version="1", send_to=[footfall.Migas("http://127.0.0.1:9")])
+footfall.event("parent")
+assert importing.wait(20)
+"""
+
+
+def test_log_at_an_exit_while_the_thread_begins_to_print(observation: Observation) -> None:
+    """Once: and nobody prints behind the exit's back, which Python would end with SIGABRT."""
+    done = finish_family([sys.executable, "-c", LOGGED_AT_EXIT], observation.environment(FOOTFALL="log"))
+    assert done.count('"status_desc":"parent"') == 1, done
+
+
 def finish_family(command: list[str], environ: dict[str, str]) -> str:
     """Run *command*, which must succeed; return its stderr. What hangs is killed with its children."""
     process = subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True, start_new_session=True)
