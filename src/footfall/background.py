@@ -12,7 +12,7 @@ import concurrent.futures.thread  # noqa: F401  # pyright: ignore[reportUnusedIm
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -33,8 +33,9 @@ SYNC_SECONDS: Final = 5.0
 """How much loss of power may take at the most (reliability.md section 2)."""
 
 LOAD_WAIT_SECONDS: Final = 10.0
-"""Longest wait of a fork for modules that the thread is loading. Loading takes 0.3 to 1 s, once, and some times as long
-on a busy machine. Not without an end: the thread may be waiting for a module that the forking one is importing."""
+"""Longest wait of a fork for modules that the thread is loading, and for what it prints. Loading takes 0.3 to 1 s,
+once, and some times as long on a busy machine. Not without an end: the thread may be waiting for a module that the
+forking one is importing."""
 
 TAKE_OVER_SECONDS: Final = 2.0
 """Pause between two tries to become the delivering process."""
@@ -63,8 +64,9 @@ class Background:
         loading: Held while our modules are imported late. A fork waits for it: a child made in the middle of an import
             inherits a module lock that nobody will ever release, and hangs at its next import of that module, be it in
             our code or in the host's (seen in 5 of 6 runs of 40 forks each; 0 of 12 with this lock).
-        may_load: False in a fork child that was made in the middle of an import all the same: it records, and leaves
-            delivery to others.
+        printing: Held while the thread writes to a stream of the host, for whose lock the same is true.
+        may_load: False in a fork child that was made in the middle of either all the same: it records, prints nothing,
+            and leaves delivery to others.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -76,6 +78,7 @@ class Background:
         self._delivery: Delivery | None = None
         self._step = threading.Lock()
         self.loading = threading.RLock()
+        self.printing = threading.RLock()
         self.may_load = True
         self._was_quiet = True
         self._starting = threading.Lock()
@@ -156,10 +159,19 @@ class Background:
         if thread is not None and join_seconds > 0:
             thread.join(join_seconds)
 
-    def before_fork(self) -> bool:
-        """Wait, not for ever, until no module of ours is being loaded; return whether `loading` is held now."""
-        self._was_quiet = self.loading.acquire(timeout=LOAD_WAIT_SECONDS)
-        return self._was_quiet
+    def before_fork(self) -> Callable[[], None]:
+        """Wait, not for ever, until nothing is loaded or printed; return what lets that go on in the parent."""
+        until = time.monotonic() + LOAD_WAIT_SECONDS
+        held = [
+            lock for lock in (self.loading, self.printing) if lock.acquire(timeout=max(until - time.monotonic(), 0.0))
+        ]
+        self._was_quiet = len(held) == 2
+
+        def let_go() -> None:
+            for lock in held:
+                lock.release()
+
+        return let_go
 
     def after_fork(self) -> None:
         """In a fork child: no thread, and the parent's outbox is not to be touched, not even by closing it."""
@@ -173,6 +185,7 @@ class Background:
         self._step = threading.Lock()
         self._starting = threading.Lock()
         self.loading = threading.RLock()
+        self.printing = threading.RLock()
         self.may_load = self.may_load and self._was_quiet
 
     # -- the thread -------------------------------------------------------------------------------------------------

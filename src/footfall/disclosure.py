@@ -55,7 +55,10 @@ class Disclosure:
             if self._payloads is None:  # asked with the lock: the thread and the exit may come here together
                 from footfall.export.payload_log import PayloadLog  # noqa: PLC0415  only where somebody asked for it
 
-                self._payloads = PayloadLog(directory, process, loading=runtime.background.loading)
+                background = runtime.background
+                self._payloads = PayloadLog(
+                    directory, process, loading=background.loading, printing=background.printing
+                )
             payloads = self._payloads
         payloads.flush()
 

@@ -333,9 +333,9 @@ class Runtime:
         self.disclosure.print_payloads()
         return flushed
 
-    def before_fork(self) -> Callable[[], None] | None:
-        """Wait until no module of ours is being loaded; return what lets the next one be."""
-        return self.background.loading.release if self.background.before_fork() else None
+    def before_fork(self) -> Callable[[], None]:
+        """Wait until nothing of ours is being loaded or printed; return what lets that go on."""
+        return self.background.before_fork()
 
     def after_fork(self) -> None:
         """In a fork child: begin anew in everything that belonged to the parent."""

@@ -187,6 +187,36 @@ def test_log_in_a_fork_while_a_wire_is_imported(
     assert len(first_lines(observation)) == 2
 
 
+LOGGED_WHILE_PRINTING = """
+import os, sys, threading, time, footfall
+printing = threading.Event()
+class Stream:
+    lock = threading.Lock()  # as the buffer of a file has one
+    def write(self, text):
+        with self.lock:
+            printing.set()
+            time.sleep(0.3)
+            sys.__stderr__.write(text)
+    def flush(self):
+        pass
+sys.stderr = Stream()
+footfall.instrument("tests/observed", version="1", send_to=[footfall.Migas("http://127.0.0.1:9")])
+footfall.event("parent")
+assert printing.wait(20)
+pid = os.fork()
+footfall.event("parent again" if pid else "forked")
+if pid:
+    os.waitpid(pid, 0)
+"""
+
+
+def test_log_in_a_fork_while_the_thread_prints(observation: Observation) -> None:
+    """The child would wait for ever for the stream, whose lock it was born with."""
+    done = finish_family([sys.executable, "-c", LOGGED_WHILE_PRINTING], observation.environment(FOOTFALL="log"))
+    for word in ("parent", "parent again", "forked"):
+        assert done.count(f'"status_desc":"{word}"') == 1, done
+
+
 LOGGED_AT_EXIT = """
 import sys, threading, time, footfall
 importing = threading.Event()

@@ -29,7 +29,9 @@ class PayloadLog:
         directory: Of the journals.
         process: Random name of the process in the first line of its files.
         loading: Held while modules may be imported, which wires are when they are first asked for, so that no fork
-            copies a half imported one. Not while something is printed: nobody knows how long a stream takes.
+            copies a half imported one.
+        printing: Held while something is printed, so that no fork copies the locked buffer of a stream. Another lock:
+            nobody knows how long a stream takes, and for modules others wait as well.
         stream: Where to; looked up each time, since hosts replace it.
     """
 
@@ -39,11 +41,13 @@ class PayloadLog:
         process: str,
         *,
         loading: AbstractContextManager[Any] = contextlib.nullcontext(),  # noqa: B008  has no state
+        printing: AbstractContextManager[Any] = contextlib.nullcontext(),  # noqa: B008  has no state
         stream: Callable[[], Any] = lambda: sys.stderr,
     ) -> None:
         self._directory = directory
         self._process = process
         self._loading = loading
+        self._printing = printing
         self._stream = stream
         self._readers: dict[str, JournalReader] = {}
         self._offsets: dict[str, int] = {}
@@ -87,8 +91,9 @@ class PayloadLog:
     def _print(self, lines: list[str]) -> None:
         stream = self._stream()
         if stream is not None:
-            stream.write("\n".join(["footfall would send " + lines[0], *lines[1:], ""]) + "\n")
-            stream.flush()
+            with self._printing:
+                stream.write("\n".join(["footfall would send " + lines[0], *lines[1:], ""]) + "\n")
+                stream.flush()
 
 
 def _requests(destination: Destination, usages: list[Usage]) -> Iterator[list[str]]:
