@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ class _Hooks:
 
     def __init__(self) -> None:
         self.current: Callable[[], Lively | None] | None = None
-        self._release: list[Callable[[], None]] = []
+        self._release: dict[int, Callable[[], None]] = {}  # by thread: only who took a lock can release it
 
     def find(self) -> Lively | None:
         return self.current() if self.current is not None else None
@@ -54,11 +55,12 @@ class _Hooks:
         here = self.find()
         release = here.before_fork() if here is not None else None
         if release is not None:
-            self._release.append(release)
+            self._release[threading.get_ident()] = release
 
     def after_fork_in_parent(self) -> None:
-        while self._release:
-            self._release.pop()()
+        release = self._release.pop(threading.get_ident(), None)
+        if release is not None:
+            release()
 
     def after_fork_in_child(self) -> None:
         self._release.clear()
