@@ -36,9 +36,10 @@ or say OTELCOL=/path/to/otelcol-contrib, and that binary is taken."""
 UNREACHABLE = 3
 """Exit status where the modules could not be fetched."""
 
+# Not 404, which says that a version in the manifest is none.
 _OF_THE_NETWORK = re.compile(
-    r"dial tcp|no such host|i/o timeout|TLS handshake timeout|proxyconnect|connection reset|unexpected EOF"
-    r"|reading https?://\S+: [45]\d\d"
+    r"dial tcp|no such host|i/o timeout|TLS handshake timeout|proxyconnect|connection reset"
+    r"|reading https?://\S+: (?:403|407|429|5\d\d)"
 )
 
 

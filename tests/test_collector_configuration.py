@@ -140,8 +140,9 @@ def test_where_modules_cannot_be_fetched_the_last_line_says_so(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "pipeline: skipped doors (the modules of the Collector cannot be fetched)"
     assert "no such host" in done.stderr
-    go.write_text('#!/bin/sh\necho "undefined: component" >&2\nexit 1\n')
-    assert without_tools(tmp_path, "-m", "tests.pipeline", "doors").returncode == 1
+    for words in ("undefined: component", "reading https://proxy.example.org/x/@v/v9.info: 404 Not Found"):
+        go.write_text(f'#!/bin/sh\necho "{words}" >&2\nexit 1\n')
+        assert without_tools(tmp_path, "-m", "tests.pipeline", "doors").returncode == 1
 
 
 def test_without_tools_the_last_line_names_what_was_not_run(tmp_path: Path) -> None:
