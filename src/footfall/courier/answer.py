@@ -123,6 +123,8 @@ def _fields(lines: list[str]) -> tuple[dict[str, str], bool]:
 
 def _length(text: str) -> int:
     """Return the length that *text* says, perhaps more than once."""
+    if _LENGTH.fullmatch(text):
+        return int(text)
     said = {each.strip(" \t") for each in text.split(",")}
     length = said.pop()
     if said or not _LENGTH.fullmatch(length):
@@ -146,6 +148,8 @@ class _Stream:
     def head(self) -> str:
         """Return status line and header lines, without the empty line after them."""
         buffer, looked = self._buffer, 0
+        if not buffer:
+            self._more()
         while (found := _HEAD_ENDS.search(buffer, looked)) is None:
             if not buffer.startswith(b"HTTP/"[: len(buffer)]) or len(buffer) > MAX_HEAD_BYTES:
                 msg = "no HTTP, or a header too long"

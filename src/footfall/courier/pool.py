@@ -63,7 +63,8 @@ class Pool(Generic[C]):
     def forget(self) -> None:
         """Begin anew, in a fork child: closing a copied descriptor ends nothing for the parent."""
         # Another thread may have held the lock.
-        self._freed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._freed = threading.Condition(self._lock)
         self._in_use = self._wanted = 0
         idle, self._idle = self._idle, []
         for connection in idle:
@@ -78,7 +79,7 @@ class Pool(Generic[C]):
         Raises:
             TransportError: They stayed in use; there is nothing to give back.
         """
-        with self._freed:
+        with self._lock:
             self._wanted += 1  # who waits here will want what is given back, so it is not closed meanwhile
             try:
                 while self._in_use >= MAX_CONNECTIONS:
@@ -90,7 +91,7 @@ class Pool(Generic[C]):
             finally:
                 self._wanted -= 1
         while True:
-            with self._freed:
+            with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
                 return None
@@ -100,25 +101,26 @@ class Pool(Generic[C]):
 
     def give(self, connection: C | None) -> None:
         """Take back what `take` allowed: a connection to be kept, or None where there is none."""
-        with self._freed:
+        with self._lock:
             self._in_use -= 1
             if connection is not None:
                 self._idle.append(connection)
             gone = self._surplus(IDLE_CONNECTIONS)
-            self._freed.notify()
+            if self._wanted:
+                self._freed.notify()
         for each in gone:
             each.close()
 
     def tidy(self, keep: int = IDLE_CONNECTIONS) -> None:
         """Close connections that rested too long and, while nothing is sent, all but *keep*, the last used."""
-        with self._freed:
+        with self._lock:
             gone = self._surplus(keep)
         for each in gone:
             each.close()
 
     def open_connections(self) -> int:
         """Return how many connections are open, in use or idle."""
-        with self._freed:
+        with self._lock:
             return self._in_use + len(self._idle)
 
     def _surplus(self, keep: int) -> list[C]:

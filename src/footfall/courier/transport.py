@@ -61,6 +61,22 @@ class Transport(Protocol):
         ...
 
 
+class BeginningTransport(Transport, Protocol):
+    """A transport that can send without waiting for the answer, so that one thread has more than one under way."""
+
+    def begin(
+        self, request: Request, *, base_url: str, headers: Mapping[str, str], timeout_seconds: float
+    ) -> Callable[[], Response] | None:
+        """Send *request* once and return what waits for the answer, which must be called, once.
+
+        Takes and raises what `Transport.send` does, and so does what is returned.
+
+        Returns:
+            None, and nothing was sent, where this request can only go by `send`.
+        """
+        ...
+
+
 class HttpTransport:
     """Sends over kept-alive connections, HTTP/1.1 or, for gRPC, HTTP/2.
 
@@ -106,24 +122,38 @@ class HttpTransport:
             TransportError: No usable answer.
         """
         ends_at = time.monotonic() + timeout_seconds
-        if request.attachment is not None:
-            return self._upload(request, base_url, headers, ends_at)
-        return self._send(request, request.body, base_url, headers, ends_at)
+        with unobserved():
+            server, url, said = self._way(request, base_url, headers)
+            if request.attachment is None:
+                return server.send(request.method, url, request.body, (said, headers), ends_at=ends_at)
+            assert not _is_grpc(request)  # noqa: S101  its messages are framed whole
+            body = Upload(request, self._files)
+            try:
+                return cast("Server", server).send(request.method, url, body, (said, headers), ends_at=ends_at)
+            finally:
+                body.close()
 
-    def _upload(self, request: Request, base_url: str, headers: Mapping[str, str], ends_at: float) -> Response:
-        body = Upload(request, self._files)
-        try:
-            return self._send(request, body, base_url, headers, ends_at)
-        finally:
-            body.close()
+    def begin(
+        self, request: Request, *, base_url: str, headers: Mapping[str, str], timeout_seconds: float
+    ) -> Callable[[], Response] | None:
+        """Send *request* once, unless it has a file or goes by gRPC; see `BeginningTransport.begin`.
 
-    def _send(
-        self, request: Request, body: bytes | Upload, base_url: str, headers: Mapping[str, str], ends_at: float
-    ) -> Response:
-        # Late: it loads the propagators. Instrumentations of HTTP clients in the host would otherwise make spans about
-        # us and send `traceparent` to usage servers (otel.md section 5).
-        from opentelemetry.instrumentation.utils import suppress_instrumentation  # noqa: PLC0415
+        Raises:
+            TlsError: As `send`, here or from what is returned.
+            TransportError: Likewise.
+        """
+        if request.attachment is not None or _is_grpc(request):
+            return None
+        ends_at = time.monotonic() + timeout_seconds
+        with unobserved():
+            server, url, said = self._way(request, base_url, headers)
+            # The answer is read from the socket itself, which nobody instruments.
+            return cast("Server", server).begin(request.method, url, request.body, (said, headers), ends_at=ends_at)
 
+    def _way(
+        self, request: Request, base_url: str, headers: Mapping[str, str]
+    ) -> tuple[Server | GrpcServer, str, Mapping[str, str]]:
+        """Return the server for *request*, its URL there, and its headers but for the credentials."""
         said = {
             "Content-Type": request.content_type,
             "User-Agent": self._agent,
@@ -138,13 +168,8 @@ class HttpTransport:
             tls = headers.tls
             if headers.sign is not None:
                 url = headers.sign(request.method, url)
-        with suppress_instrumentation():
-            is_grpc = request.content_type.startswith(GRPC)
-            server = self._by_url.get((base_url, is_grpc, tls)) or self._server(base_url, is_grpc, tls)
-            if isinstance(body, Upload):
-                assert not is_grpc  # noqa: S101  its messages are framed whole
-                return cast("Server", server).send(request.method, url, body, (said, headers), ends_at=ends_at)
-            return server.send(request.method, url, body, (said, headers), ends_at=ends_at)
+        is_grpc = _is_grpc(request)
+        return self._by_url.get((base_url, is_grpc, tls)) or self._server(base_url, is_grpc, tls), url, said
 
     def close(self) -> None:
         """Close all idle connections. The transport can be used again."""
@@ -171,6 +196,27 @@ class HttpTransport:
             self._servers.setdefault((place, is_grpc, tls), server)
         server = self._by_url[base_url, is_grpc, tls] = self._servers[place, is_grpc, tls]
         return server
+
+
+def unobserved() -> AbstractContextManager[None]:
+    """Return a block in which instrumentations of HTTP clients in the host see nothing (otel.md section 5).
+
+    They would make spans about us and send ``traceparent`` to usage servers. Within another such block it does nothing.
+    """
+    # Late: it loads the propagators.
+    from opentelemetry.instrumentation.utils import (  # noqa: PLC0415
+        is_instrumentation_enabled,
+        suppress_instrumentation,
+    )
+
+    return suppress_instrumentation() if is_instrumentation_enabled() else _NOTHING
+
+
+_NOTHING: Final = nullcontext()
+
+
+def _is_grpc(request: Request) -> bool:
+    return request.content_type.startswith(GRPC)
 
 
 def _http() -> type[Server]:
