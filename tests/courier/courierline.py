@@ -10,7 +10,7 @@ from typing import TypeVar
 from typing_extensions import Self
 
 from footfall.courier.courier import Courier
-from footfall.courier.transport import HttpTransport
+from footfall.courier.transport import HttpTransport, Transport
 from footfall.destination import Destination
 from footfall.outbox.store import Outbox
 from footfall.testing.clock import FakeClock
@@ -35,6 +35,7 @@ class CourierLine:
         timeout_seconds: Longest exchange.
         environ: Where credentials are looked up.
         clock: Default: a new one.
+        transport: Default: the real one.
     """
 
     def __init__(
@@ -46,15 +47,16 @@ class CourierLine:
         timeout_seconds: float = 5,
         environ: dict[str, str] | None = None,
         clock: FakeClock | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self.sink, self.destination, self.clock = sink, destination, clock or FakeClock()
         self.outbox = Outbox.open(
             folder / "outbox.db", clock=self.clock, max_bytes=2**26, max_age_seconds=30 * 86400, reserve_bytes=2**16
         )
-        self.transport = HttpTransport(connect_timeout_seconds=2, environ={}, proxies=dict)
+        self._http = HttpTransport(connect_timeout_seconds=2, environ={}, proxies=dict)
         self.courier = Courier(
             self.outbox,
-            transport=self.transport,
+            transport=transport or self._http,
             clock=self.clock,
             wires=self.wire,
             environ=environ or {},
@@ -70,7 +72,7 @@ class CourierLine:
     ) -> None:
         assert self.courier.stop(HANG_GUARD_SECONDS)
         self.outbox.close()
-        self.transport.close()
+        self._http.close()
 
     def wire(self, destination: Destination) -> Wire:
         """The real one."""

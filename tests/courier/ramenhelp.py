@@ -8,6 +8,7 @@ from typing import final
 
 from courierline import HANG_GUARD_SECONDS, CourierLine
 
+from footfall.courier.transport import Transport
 from footfall.destination import Destination
 from footfall.testing.clock import FakeClock
 from footfall.testing.sink import Received, Sink
@@ -27,6 +28,7 @@ class Line(CourierLine):
         sink: The server.
         sender: Tells the messages of one test from those of others.
         options: Further ones of the wire.
+        transport: Default: the real one.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Line(CourierLine):
         environ: dict[str, str] | None = None,
         clock: FakeClock | None = None,
         options: dict[str, float] | None = None,
+        transport: Transport | None = None,
     ) -> None:
         destination = Destination(
             wire="ramen",
@@ -46,7 +49,15 @@ class Line(CourierLine):
             options={"system_serial": 7, "sender": sender, "system_version": "1.0", **(options or {})},
             credentials="env:RAMEN" if environ else "",
         )
-        super().__init__(folder, sink, destination, timeout_seconds=timeout_seconds, environ=environ, clock=clock)
+        super().__init__(
+            folder,
+            sink,
+            destination,
+            timeout_seconds=timeout_seconds,
+            environ=environ,
+            clock=clock,
+            transport=transport,
+        )
         self.sender, self.pushed = sender, 0
 
     def push(self, count: int, *, types: int = 1, destination: int | None = None, **words: object) -> None:

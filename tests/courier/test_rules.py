@@ -157,9 +157,8 @@ def test_rules_without_end_are_256(tmp_path):
             body = json.dumps({"code": "DROPPED", "details": "x", "rule": rule}).encode()
             return Response(status=202, body=body)
 
-    sink = SimpleNamespace(url="http://127.0.0.1:9")
-    with Line(tmp_path, sink, sender="many") as line:
-        line.courier._transport = server = Server()
+    sink, server = SimpleNamespace(url="http://127.0.0.1:9"), Server()
+    with Line(tmp_path, sink, sender="many", transport=server) as line:
         line.push(MOST_RULES + 50)
         line.deliver_all()
         assert server.count == MOST_RULES + 50

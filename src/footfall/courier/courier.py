@@ -15,14 +15,16 @@ import math
 import os
 import random as chance
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
 from footfall.courier import plan, report
+from footfall.courier.flight import Flight, Hand
 from footfall.courier.health import answering, reachable
 from footfall.courier.lane import MAX_SENDERS, Lane
-from footfall.courier.report import FIELD, Delivered
+from footfall.courier.report import Delivered, Tally
+from footfall.courier.transport import unobserved
 from footfall.crash import crash_at
 from footfall.errors import TransportError, guard
 from footfall.ledger import Reason
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from footfall.clock import Clock
     from footfall.courier.plan import Plan
-    from footfall.courier.transport import Transport
+    from footfall.courier.transport import BeginningTransport, Transport
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased, Settlement
     from footfall.outbox.store import Outbox
@@ -90,6 +92,7 @@ class Courier:
     ) -> None:
         self._outbox = outbox
         self._transport = transport
+        self._begins = cast("BeginningTransport", transport) if hasattr(transport, "begin") else None
         self._clock = clock
         self._wires = wires
         self._environ = environ
@@ -103,7 +106,7 @@ class Courier:
         self._lanes: dict[int, Lane] = {}
         self._seen = outbox.destinations()
         self._changed = threading.Condition()
-        self._counts = dict.fromkeys((*FIELD.values(), "records"), 0)
+        self._tally = Tally()
         self._threads = 0
         self._names = itertools.count(1)
         self._deadline: float | None = None
@@ -137,8 +140,7 @@ class Courier:
                     break
                 # By the handed-in clock, but looked at again soon: a fake one may be moved while we wait.
                 self._changed.wait(min(left, 0.1))
-            found, self._counts = self._counts, dict.fromkeys(self._counts, 0)
-        return Delivered(**found)
+            return self._tally.take()
 
     def stop(self, timeout_seconds: float = 0.0) -> bool:
         """End all lanes after their current exchange, and return whether they have ended.
@@ -154,7 +156,7 @@ class Courier:
             return self._changed.wait_for(lambda: not self.in_flight(), timeout_seconds)
 
     def in_flight(self) -> int:
-        """Return the number of senders at work, which is also the number of threads and open exchanges."""
+        """Return the number of senders at work: of threads, and of open exchanges, but where one sender has two."""
         return sum(lane.senders for lane in tuple(self._lanes.values()))
 
     def answering(self) -> bool:
@@ -258,38 +260,42 @@ class Courier:
                 self._threads -= 1
 
     def _serve(self, lane: Lane) -> None:
-        done: list[Settlement] = []
+        hand = Hand()
         try:
-            with guard("courier"):
-                while (leased := self._next(lane)) is not None:
-                    with lane.in_order(leased):
-                        self._deliver(lane, leased, done)
+            with guard("courier"), unobserved():
+                while True:
+                    leased = self._next(lane, hand) if hand.has_room(lane.flights()) else None
+                    if leased is not None:
+                        self._begin(lane, leased, hand)
+                    elif hand.flying:
+                        self._end(lane, hand)
+                    else:
+                        break
         finally:
+            while hand.flying:  # after trouble of our own: they were sent, so their answers count
+                with guard("courier, closing a lane"):
+                    self._end(lane, hand)
             with guard("courier, closing a lane"):
-                self._commit(lane, done)
+                self._commit(lane, hand)
             with lane.lock:
                 if lane.senders == 1:
                     with guard("courier, closing a lane"):
-                        self._hand_back(lane)
+                        lane.hand_back(self._outbox)
                 lane.left()
             with self._changed:
                 self._changed.notify_all()
 
-    def _hand_back(self, lane: Lane) -> None:
-        while lane.queue:
-            self._outbox.release(lane.queue.popleft())
-
     # -- one request --------------------------------------------------------------------------------
 
-    def _next(self, lane: Lane) -> Leased | None:
+    def _next(self, lane: Lane, hand: Hand) -> Leased | None:
         with lane.lock:
-            now = self._clock.monotonic()
-            if self._must_end(lane, now):
+            now, alone = self._clock.monotonic(), not hand.flying
+            if (alone and lane.is_surplus()) or self._must_end(lane, now):
                 return None
             if lane.queue and now + self._exchange_timeout_seconds > lane.lease_ends:
                 # Too long in our hands to be sent safely.
-                self._hand_back(lane)
-            if lane.wants_more():
+                lane.hand_back(self._outbox)
+            if (alone or not lane.queue) and lane.wants_more():
                 lane.refill(self._outbox, now=now, now_ns=self._clock.now_ns(), ttl_seconds=self._lease_seconds)
                 crash_at("after_lease")
             if not lane.queue:
@@ -309,43 +315,43 @@ class Courier:
         return leased
 
     def _must_end(self, lane: Lane, now: float) -> bool:
-        if self._stopping.is_set() or lane.is_held(now) or lane.is_surplus() or not self._may_send():
+        if self._stopping.is_set() or lane.is_held(now) or not self._may_send():
             return True
         if self._deadline is None:
             return False
         needed = self._exchange_timeout_seconds if lane.drops_in_doubt else 0.0
         return now + needed >= self._deadline
 
-    def _deliver(self, lane: Lane, leased: Leased, done: list[Settlement]) -> None:
-        now, unsent = self._clock.monotonic(), None
+    def _begin(self, lane: Lane, leased: Leased, hand: Hand) -> None:
+        now = self._clock.monotonic()
+        flight = Flight(leased, lane, now)
+        hand.flying.append(flight)
         with lane.lock, guard("drop rules"):
-            unsent = lane.unsent(leased, now)
-        if unsent is not None:
-            self._settle(lane, unsent, done)
-            return
-        crash_at("before_send")
-        timeout = self._exchange_timeout_seconds + leased.request.upload_seconds
-        if self._deadline is not None:
-            timeout = min(timeout, max(self._deadline - now, 0.01))
-        response: Response | None = None
-        silence: TransportError | None = None
-        with guard("transport"):
-            try:
-                response = self._transport.send(
-                    leased.request, base_url=lane.base_url, headers=lane.headers, timeout_seconds=timeout
-                )
-            except TransportError as error:
-                silence = error
-        crash_at("after_send")
-        if response is not None:
-            with lane.lock:
-                lane.took(self._clock.monotonic() - now)
-            self._answered(lane, leased, response, done)
-        else:
-            # A transport that fails in its own way may have sent: in doubt, like a cut connection.
-            self._silent(lane, leased, silence or TransportError("the transport failed", in_doubt=True), done)
+            flight.unsent = lane.unsent(leased, now)
+        if self._begins is not None and flight.unsent is None:
+            flight.begin(self._begins, self._timeout_seconds(leased, now))
 
-    def _answered(self, lane: Lane, leased: Leased, response: Response, done: list[Settlement]) -> None:
+    def _end(self, lane: Lane, hand: Hand) -> None:
+        """See the request that was taken first to its end."""
+        with hand.flying.popleft() as flight:
+            if flight.unsent is not None:
+                self._settle(lane, flight.unsent, hand)
+                return
+            now = self._clock.monotonic()
+            answer = flight.end(self._transport, self._timeout_seconds(flight.leased, now), now)
+            crash_at("after_send")
+            if isinstance(answer, TransportError):
+                self._silent(lane, flight.leased, answer, hand)
+                return
+            with lane.lock:
+                lane.took(self._clock.monotonic() - flight.began_at)
+            self._answered(lane, flight.leased, answer, hand)
+
+    def _timeout_seconds(self, leased: Leased, now: float) -> float:
+        timeout = self._exchange_timeout_seconds + leased.request.upload_seconds
+        return timeout if self._deadline is None else min(timeout, max(self._deadline - now, 0.01))
+
+    def _answered(self, lane: Lane, leased: Leased, response: Response, hand: Hand) -> None:
         wire, attempt, now_ns = lane.wire, leased.attempts + 1, self._clock.now_ns()
         verdict = plan.unjudged(attempt=attempt)
         with guard("judging an answer"):
@@ -370,13 +376,13 @@ class Courier:
                 verdict = Verdict(action=Action.DROP, reason=Reason.TOO_BIG, detail=verdict.detail)
         if verdict.action is Action.DROP and verdict.reason is None:
             verdict = msgspec.structs.replace(verdict, reason=Reason.REFUSED)
-        self._settle(lane, plan.settlement(leased, verdict, steps, parts, now_ns=self._clock.now_ns()), done)
+        self._settle(lane, plan.settlement(leased, verdict, steps, parts, now_ns=self._clock.now_ns()), hand)
         report.answered(lane.destination, verdict, response.status)
         if verdict.action is Action.DROP or verdict.rejected:
             path = leased.request.path
             self._outbox.note_refusal(lane.id, status=response.status, path=path, detail=verdict.detail, now_ns=now_ns)
 
-    def _silent(self, lane: Lane, leased: Leased, error: TransportError, done: list[Settlement]) -> None:
+    def _silent(self, lane: Lane, leased: Leased, error: TransportError, hand: Hand) -> None:
         now_ns = self._clock.now_ns()
         with lane.lock:
             lane.pulse.failed()
@@ -389,7 +395,7 @@ class Courier:
             )
         self._outbox.failed(lane.id, now_ns=now_ns)
         self._obey(lane, steps)
-        self._settle(lane, plan.settlement(leased, steps.verdict, steps, now_ns=self._clock.now_ns()), done)
+        self._settle(lane, plan.settlement(leased, steps.verdict, steps, now_ns=self._clock.now_ns()), hand)
         report.silent(lane.destination, error)
 
     def _obey(self, lane: Lane, steps: Plan) -> None:
@@ -413,37 +419,31 @@ class Courier:
                 until_ns = self._clock.now_ns() + int(steps.pause_seconds * _NS)
                 self._outbox.pause(lane.id, until_ns=until_ns, reason=steps.pause_reason)
 
-    def _settle(self, lane: Lane, settlement: Settlement, done: list[Settlement]) -> None:
-        """Settle, or let plain deliveries to a quick server gather: a commit costs as much as several of its answers.
+    def _settle(self, lane: Lane, settlement: Settlement, hand: Hand) -> None:
+        """Settle, or let it gather with others: a commit costs as much as several answers of a quick server.
 
         A kill puts in doubt what is in flight and what has gathered: together never more than `max_senders`.
         """
-        done.append(settlement)
-        verdict = settlement.verdict
-        plain = settlement.obeyed or (verdict.action is Action.DELIVERED and not verdict.rejected and not verdict.rule)
-        small = settlement.leased.request.attachment is None  # a file is too much to be sent twice
-        if plain and small and lane.queue and len(done) < self._max_senders // max(lane.senders, 1):
+        hand.done.append(settlement)
+        if lane.queue and hand.may_gather(self._max_senders // max(lane.senders, 1)):
             return
-        stays = settlement.verdict.action not in {Action.DELIVERED, Action.DROP}
-        behind = lane.followers(settlement.leased) if stays else []
-        self._commit(lane, done)
+        is_gone = settlement.verdict.action in {Action.DELIVERED, Action.DROP}
+        behind = [] if is_gone else lane.followers(settlement.leased)
+        self._commit(lane, hand)
         for leased in behind:
             self._outbox.release(leased)
 
-    def _commit(self, lane: Lane, done: list[Settlement]) -> None:
-        if not done:
+    def _commit(self, lane: Lane, hand: Hand) -> None:
+        # Taken out first: what could not be settled is not tried again, its lease lapses.
+        batch, hand.done = hand.done, []
+        if not batch:
             return
         crash_at("before_settle")
-        # Taken out first: what could not be settled is not tried again, its lease lapses.
-        batch, done[:] = list(done), []
         settled = self._outbox.settle_all(batch, now_ns=self._clock.now_ns())
         crash_at("after_settle")
         with self._changed:
             for settlement, well in zip(batch, settled, strict=True):
-                verdict = settlement.verdict
-                if not well:
+                if well:
+                    self._tally.add(settlement)
+                else:
                     report.lapsed(lane.destination)
-                    continue
-                self._counts[FIELD[verdict.action]] += 1
-                if verdict.action is Action.DELIVERED:
-                    self._counts["records"] += settlement.leased.request.records - verdict.rejected

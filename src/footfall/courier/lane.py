@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
@@ -20,7 +19,7 @@ from footfall.outbox.rows import Settlement
 from footfall.wire.base import Action, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Mapping
 
     from footfall.destination import Destination
     from footfall.outbox.rows import KnownDestination, Leased
@@ -37,6 +36,10 @@ SENDER_SECONDS: Final = 0.0025
 """One sender for so much of an answer's latency: a server that answers within 2.5 ms gets one, since threads of one
 interpreter only stand in each other's way (5 600 messages a second with one, 4 900 with two, 3 500 with eight); one
 that takes 20 ms gets eight."""
+
+MAX_FLIGHTS: Final = 2
+"""Requests in flight of one sender at most (`flight`). Two leave no idle moment; with more, a kill puts more in doubt,
+and a server that says "later" has heard more in vain."""
 
 BATCH_SECONDS: Final = 0.5
 """Work leased at once: enough for a commit to pay, little to hand back when the server says "later"."""
@@ -80,6 +83,7 @@ class Lane:
         self._leaving = 0
         self._held_until = 0.0
         self._max_senders = max_senders
+        self._wanted = 1
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def equip(self, wires: Callable[[Destination], Wire], environ: Mapping[str, str]) -> str:
@@ -152,17 +156,20 @@ class Lane:
         self.queue.extend(found)
         self.more_due = len(found) == limit
 
-    @contextmanager
-    def in_order(self, leased: Leased) -> Generator[None]:
-        """Let those with the order key of *leased*, which was taken, go on when the block has ended."""
-        try:
-            yield
-        except BaseException:
-            self.followers(leased)  # nobody knows what became of it: they wait with it until the lease lapses
-            raise
-        finally:
-            with self.lock:
-                self._in_flight.discard(leased.request.order_key)
+    def hand_back(self, outbox: Outbox) -> None:
+        """Give back what is leased and not sent."""
+        while self.queue:
+            outbox.release(self.queue.popleft())
+
+    def landed(self, leased: Leased, *, well: bool) -> None:
+        """Let those with the order key of *leased*, which was taken, go on; or, if it did not end well, not.
+
+        Nobody knows then what became of it: they wait with it until the lease lapses.
+        """
+        if not well:
+            self.followers(leased)
+        with self.lock:
+            self._in_flight.discard(leased.request.order_key)
 
     def followers(self, leased: Leased) -> list[Leased]:
         """Take out of the queue what must wait because *leased* stays where it is."""
@@ -220,12 +227,21 @@ class Lane:
     def took(self, seconds: float) -> None:
         """Note how long an answer took."""
         self._latencies.append(seconds)
+        if len(self._latencies) >= _ENOUGH:
+            self._wanted = min(max(math.ceil(min(self._latencies) / SENDER_SECONDS), 1), self._max_senders)
 
     def senders_wanted(self) -> int:
-        """Return how many requests should be in flight, from how fast the server answers."""
-        if len(self._latencies) < _ENOUGH:
+        """Return how many senders there should be, from how fast the server answers."""
+        return self._wanted
+
+    def flights(self) -> int:
+        """Return how many requests a sender may have in flight: two where it is alone and the server is quick.
+
+        One before the server has answered some, and where a copy would do harm. Needs no lock.
+        """
+        if self._wanted > 1 or self.senders > 1 or len(self._latencies) < _ENOUGH or self.drops_in_doubt:
             return 1
-        return min(max(math.ceil(min(self._latencies) / SENDER_SECONDS), 1), self._max_senders)
+        return min(MAX_FLIGHTS, self._max_senders)
 
     def batch(self) -> int:
         """Return how many requests to lease at once.

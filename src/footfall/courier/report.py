@@ -5,7 +5,8 @@ Nothing here quotes a server or a credential (reliability.md P6, S3, S19).
 
 from __future__ import annotations
 
-from typing import Final
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +14,9 @@ from footfall.courier.route import TlsError
 from footfall.destination import Destination
 from footfall.errors import TransportError, trouble
 from footfall.wire.base import Action, Verdict
+
+if TYPE_CHECKING:
+    from footfall.outbox.rows import Settlement
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +36,7 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
         return self.delivered + self.retried + self.split + self.dropped + self.halted
 
 
-FIELD: Final = {
+_FIELD: Final = {
     Action.DELIVERED: "delivered",
     Action.RETRY: "retried",
     Action.SPLIT: "split",
@@ -40,6 +44,25 @@ FIELD: Final = {
     Action.HALT: "halted",
 }
 """Where each action is counted."""
+
+
+class Tally:
+    """Counts for `Delivered`. Not safe for threads: its owner holds a lock."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def add(self, settlement: Settlement) -> None:
+        """Count what became of one request."""
+        verdict = settlement.verdict
+        self._counts[_FIELD[verdict.action]] += 1
+        if verdict.action is Action.DELIVERED:
+            self._counts["records"] += settlement.leased.request.records - verdict.rejected
+
+    def take(self) -> Delivered:
+        """Return the counts, and begin anew."""
+        found, self._counts = self._counts, Counter()
+        return Delivered(**found)
 
 
 def unusable(destination: Destination, problem: str) -> None:

@@ -10,7 +10,8 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from footfall.facade.ramen.config import QueueReaderConfig
     from footfall.facade.ramen.engine import QueueDelivery
     from footfall.wire.base import Request
+
+T = TypeVar("T")
 
 TOKEN_HEADER: Final = "X-API-Token"  # noqa: S105  a name
 MAX_WORDS: Final = 200
@@ -131,10 +134,32 @@ class Sending:
             TransportError: No usable answer.
         """
         del base_url, headers  # of the queue's account, which knows neither
-        try:
-            return self._http.send(
+        return self._patiently(
+            lambda: self._http.send(
                 request, base_url=self._base_url, headers=self._headers, timeout_seconds=timeout_seconds
             )
+        )
+
+    def begin(
+        self, request: Request, *, base_url: str, headers: Mapping[str, str], timeout_seconds: float
+    ) -> Callable[[], Response] | None:
+        """As `send`, without waiting; see `footfall.courier.transport.BeginningTransport`.
+
+        Raises:
+            TransportError: No usable answer.
+        """
+        del base_url, headers
+        answer = self._patiently(
+            lambda: self._http.begin(
+                request, base_url=self._base_url, headers=self._headers, timeout_seconds=timeout_seconds
+            )
+        )
+        return answer and partial(self._patiently, answer)
+
+    def _patiently(self, do: Callable[[], T]) -> T:
+        """Return what *do* returns; where it fails, say how long the reader wants to wait."""
+        try:
+            return do()
         except TransportError as error:
             error.retry_seconds = self._wire.retry_seconds if self._wire is not None else None
             raise
