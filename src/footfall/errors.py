@@ -159,7 +159,7 @@ trouble = Trouble()
 class guard:  # noqa: N801  read as a statement
     """Run a block whose exceptions must never reach the host program.
 
-    A class, since a delivered request passes six of them, and a generator takes three times as long.
+    A class, since a delivered request passes four of them, and a generator takes three times as long.
 
     Args:
         doing: A short, constant phrase for counts and logs, such as "import hook".
