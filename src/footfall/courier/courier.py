@@ -2,7 +2,8 @@
 
 `Courier.deliver_once` opens a lane for each destination that has something due and is not held back, and lets senders
 work in it: one thread, more while the server is slow, none when nothing is left. A sender leases, sends, has the wire
-judge, and settles, so a kill between any two steps costs at most a second copy with the same key (reliability.md P3).
+judge, and settles, so a kill between any two steps costs at most a second copy with the same key (reliability.md P3);
+while the server is quick it sends the next before it reads the last answer (`flight`).
 
 A lane waits for nobody. `deliver_once` does not wait for a lane that hangs either: the lane goes on behind the caller's
 back, `in_flight` counts it, and its results are in the counts of a later call.
@@ -376,7 +377,7 @@ class Courier:
                 verdict = Verdict(action=Action.DROP, reason=Reason.TOO_BIG, detail=verdict.detail)
         if verdict.action is Action.DROP and verdict.reason is None:
             verdict = msgspec.structs.replace(verdict, reason=Reason.REFUSED)
-        self._settle(lane, plan.settlement(leased, verdict, steps, parts, now_ns=self._clock.now_ns()), hand)
+        self._settle(lane, plan.settlement(leased, verdict, steps, parts, now_ns=now_ns), hand)
         report.answered(lane.destination, verdict, response.status)
         if verdict.action is Action.DROP or verdict.rejected:
             path = leased.request.path
@@ -395,7 +396,7 @@ class Courier:
             )
         self._outbox.failed(lane.id, now_ns=now_ns)
         self._obey(lane, steps)
-        self._settle(lane, plan.settlement(leased, steps.verdict, steps, now_ns=self._clock.now_ns()), hand)
+        self._settle(lane, plan.settlement(leased, steps.verdict, steps, now_ns=now_ns), hand)
         report.silent(lane.destination, error)
 
     def _obey(self, lane: Lane, steps: Plan) -> None:

@@ -69,10 +69,9 @@ class _Connection:
         sock = self._sock
         try:
             for part in parts:
-                view = memoryview(part)
-                for start in range(0, len(view), PIECE_BYTES):
+                for piece in (part,) if len(part) <= PIECE_BYTES else _pieces(part):
                     sock.settimeout(bounds.left_seconds())
-                    sock.sendall(view[start : start + PIECE_BYTES])
+                    sock.sendall(piece)
         except (BrokenPipeError, ConnectionResetError):
             return  # a server may answer before the end of a request and hang up
         self.sent = True
@@ -240,6 +239,11 @@ class Server:
         if not _TARGET.fullmatch(target):
             target = quote(target.partition("#")[0], safe=_KEPT)
         return f"{self._place.scheme}://{self._host}{target}" if self._forwarding else target
+
+
+def _pieces(part: bytes) -> Iterator[memoryview]:
+    view = memoryview(part)
+    return (view[start : start + PIECE_BYTES] for start in range(0, len(view), PIECE_BYTES))
 
 
 def _parts(head: bytes, body: bytes | Upload) -> Iterable[bytes]:

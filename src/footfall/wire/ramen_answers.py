@@ -38,7 +38,9 @@ def judge(response: Response, *, rule_seconds: float) -> Verdict:
     answer = json_object(response.body)
     verdict = STATUS.get(response.status)
     if response.status == 202 and answer is not None and "code" in answer:
-        verdict = _dropped(answer, rule_seconds) if answer["code"] == "DROPPED" else DELIVERED
+        if answer["code"] != "DROPPED":
+            return DELIVERED
+        verdict = _dropped(answer, rule_seconds)
     words = _words(answer or {})
     if verdict is None:
         verdict, words = RETRY, f"bad answer {response.status} {words}"

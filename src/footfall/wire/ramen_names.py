@@ -25,6 +25,7 @@ MAX_DERIVED_CHARACTERS: Final = 64
 LABELS: Final = ("category", "sender", "data_type", "data_version", "system_version", "system_serial")
 """What a drop rule may speak of."""
 
+_UNRESERVED: Final = re.compile(r"[A-Za-z0-9_.~-]+")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,40}")
 _POWER: Final = re.compile(r"-?[0-9]{1,40}[eE]-?[0-9]{1,3}")
 _PATH: Final = re.compile(
@@ -76,7 +77,7 @@ def path(labels: Mapping[str, str], request_id: str) -> str:
     """Return path and query for *labels*, each of which is a name, and any text as *request_id*."""
     kind = f"{labels['sender']}.{labels['data_type']}.{labels['data_version']}"
     # One value of the query whatever is in it: the original lets `&` add a field and `#` cut the rest off (vector 005).
-    reqid = quote(clean(request_id), safe="")
+    reqid = request_id if _UNRESERVED.fullmatch(request_id) else quote(clean(request_id), safe="")
     place = f"/ramen/v1/{labels['category']}/{labels['system_serial']}/{kind}/"
     return f"{place}?version={labels['system_version']}&reqid={reqid}"
 
