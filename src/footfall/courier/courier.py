@@ -386,7 +386,7 @@ class Courier:
     def _silent(self, lane: Lane, leased: Leased, error: TransportError, hand: Hand) -> None:
         now_ns = self._clock.now_ns()
         with lane.lock:
-            lane.pulse.failed()
+            lane.failed(error)
             steps = plan.after_silence(
                 error,
                 attempt=leased.attempts + 1,

@@ -47,6 +47,10 @@ class Bounds:
             raise TimeoutError(msg)
         return left
 
+    def allow(self, seconds: float) -> None:
+        """Let at least *seconds* be left."""
+        self.ends_at = max(self.ends_at, time.monotonic() + seconds)
+
     def step_seconds(self) -> float:
         """Return how long a step of connecting may take; never 0, which would mean not to wait at all."""
         return max(0.001, min(self.connect_seconds, self.ends_at - time.monotonic()))

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 RECEIVE_BYTES: Final = 16 * 1024
 
+THERE_SECONDS: Final = 0.01
+"""To read an answer that is there already, even if time is over: it may have come while another was waited for."""
+
 _NETWORK: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError, TimeoutError, ConnectionError)
 """What a bad network makes of a TLS handshake; its other errors are about trust or protocol."""
 
@@ -186,6 +189,7 @@ class Server:
         outer = sys.exc_info()[1]
         answer: Answer | None = None
         trouble: TransportError | None = None
+        bounds.allow(THERE_SECONDS)
         try:
             try:
                 answer = connection.read(method, bounds)

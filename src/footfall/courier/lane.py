@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from footfall.destination import Destination
+    from footfall.errors import TransportError
     from footfall.outbox.rows import KnownDestination, Leased
     from footfall.outbox.store import Outbox
     from footfall.wire.base import RepeatingWire, Request, RuledWire, Wire
@@ -40,6 +41,9 @@ that takes 20 ms gets eight."""
 MAX_FLIGHTS: Final = 2
 """Requests in flight of one sender at most (`flight`). Two leave no idle moment; with more, a kill puts more in doubt,
 and a server that says "later" has heard more in vain."""
+
+SINGLY: Final = 1000
+"""Answers after a lost request before a sender has two in flight again."""
 
 BATCH_SECONDS: Final = 0.5
 """Work leased at once: enough for a commit to pay, little to hand back when the server says "later"."""
@@ -84,6 +88,8 @@ class Lane:
         self._held_until = 0.0
         self._max_senders = max_senders
         self._wanted = 1
+        self._singly = 0
+        self._next_singly = SINGLY
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
 
     def equip(self, wires: Callable[[Destination], Wire], environ: Mapping[str, str]) -> str:
@@ -227,8 +233,20 @@ class Lane:
     def took(self, seconds: float) -> None:
         """Note how long an answer took."""
         self._latencies.append(seconds)
+        self._singly = max(self._singly - 1, 0)
         if len(self._latencies) >= _ENOUGH:
             self._wanted = min(max(math.ceil(min(self._latencies) / SENDER_SECONDS), 1), self._max_senders)
+
+    def failed(self, error: TransportError) -> None:
+        """Note that there was no answer.
+
+        Some servers serve one connection at a time, and a second request gets no answer while the first connection is
+        kept. So requests go singly for a while after one is lost, ten times as long after each further one.
+        """
+        self.pulse.failed()
+        if error.in_doubt:
+            self._singly = self._next_singly
+            self._next_singly *= 10
 
     def senders_wanted(self) -> int:
         """Return how many senders there should be, from how fast the server answers."""
@@ -237,9 +255,15 @@ class Lane:
     def flights(self) -> int:
         """Return how many requests a sender may have in flight: two where it is alone and the server is quick.
 
-        One before the server has answered some, and where a copy would do harm. Needs no lock.
+        One before the server has answered some, after one was lost, and where a copy would do harm. Needs no lock.
         """
-        if self._wanted > 1 or self.senders > 1 or len(self._latencies) < _ENOUGH or self.drops_in_doubt:
+        if (
+            self._singly
+            or self._wanted > 1
+            or self.senders > 1
+            or len(self._latencies) < _ENOUGH
+            or self.drops_in_doubt
+        ):
             return 1
         return min(MAX_FLIGHTS, self._max_senders)
 
