@@ -23,6 +23,7 @@ ROWS: tuple[frozenset[str], ...] = tuple(
                 "clock",
                 "scrub",
                 "locks",
+                "forks",
                 "version",
                 "crash",
                 "semver",

@@ -8,6 +8,7 @@ once a minute for each type, and `footfall.errors.trouble` counts it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -55,14 +56,17 @@ _encoder: Final = json.JSONEncoder(default=_word, separators=(",", ":"))
 # The library makes its C encoder anew for each call, which costs as much as the rest of it (19 us with 300 bytes, 11
 # us without). Without its memory of what it is within, a value that holds itself is a RecursionError.
 _make: Any = getattr(json.encoder, "c_make_encoder", None)
-_quick: Any = _make and _make(None, _word, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
+_pieces: Callable[[Any, int], Iterable[str]] = (
+    _make(None, _word, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, True)
+    if _make is not None
+    else lambda value, _: _encoder.iterencode(value)
+)
+_join: Final = "".join
 
 
 def dump_json(value: Any) -> str:
     """Return *value* as JSON as the original writes it: no blanks, ASCII, keys in their order, ``NaN`` if need be."""
-    if _quick is not None:
-        try:
-            return "".join(_quick(value, 0))
-        except RecursionError:
-            pass  # by the other way, which says what it is; `suppress` would cost a quarter as much as the rest
-    return _encoder.encode(value)
+    try:
+        return _join(_pieces(value, 0))
+    except RecursionError:
+        return _encoder.encode(value)  # which says what it is

@@ -6,7 +6,7 @@ from typing import Any
 
 from footfall import runtime
 from footfall.facade.ramen.config import QueueWriterConfig
-from footfall.facade.ramen.payload import body
+from footfall.facade.ramen.payload import body, dump_json
 from footfall.facade.ramen.queue import Queue
 from footfall.facade.ramen.spool import MAX_KINDS
 from footfall.wire import ramen_names as names
@@ -72,9 +72,9 @@ class QueueWriter:
         spool = self._spool
         spool.push(
             kind,
-            data if type(data) is str else body(data),
+            data if type(data) is str else dump_json(data) if type(data) is dict else body(data),
             None if reqid is None or reqid == "" else str(reqid),
-            synced=self._sync if sync is None else sync,
+            self._sync if sync is None else sync,
         )
         here = runtime.current()
         if here.projects and (known := here.projects.get(spool.project)) is not None:

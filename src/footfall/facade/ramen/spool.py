@@ -16,6 +16,7 @@ import base64
 import contextlib
 import os
 import secrets
+import struct
 import threading
 import time
 import weakref
@@ -25,7 +26,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from footfall import settings
+from footfall import forks, settings
 from footfall.consent.choice import Watch
 from footfall.consent.switches import refusal
 from footfall.destination import Destination
@@ -53,7 +54,7 @@ LEAST_FILE_BYTES: Final = 4096
 MAX_LINE_BYTES: Final = 256 * 2**20
 """Of a message in a journal. The original's bound is SQLite's, 1 GB."""
 
-LOOK_SECONDS: Final = 1.0
+LOOK_NS: Final = 10**9
 """Consent and the folder are looked at this often while messages are pushed."""
 
 HERE: Final = Destination(wire="ramen", endpoint="https://queue.invalid")
@@ -70,8 +71,9 @@ _PLAIN: Final = _EVENT + b',"function":%d,"time_ns":%d,"ids":"%b","extra":{"rame
 
 _text: Final = msgspec.json.Encoder().encode
 
-IDS_AT_ONCE: Final = 64
+IDS_AT_ONCE: Final = 128
 _IDS_BYTES: Final = 24
+_apart: Final = struct.Struct(f"{2 * _IDS_BYTES}s" * IDS_AT_ONCE).unpack
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,9 +108,9 @@ class Spool:
         self._version = config.system_version
         self._kinds: dict[tuple[str, str, str | int], int] = {}
         self._ids: list[bytes] = []
-        self._pid = os.getpid()
+        self._mark = forks.mark()
         self._lock = threading.Lock()
-        self._look_at = 0.0
+        self._looked_ns = self._look_ns = 0
         self._folder: tuple[int, int] | None = None
         self.journal = self._new_journal()
         self.bound(config)
@@ -140,7 +142,6 @@ class Spool:
         kind: tuple[str, str, str | int],
         body: str | bytes,
         reqid: str | None,
-        *,
         synced: bool,
     ) -> None:
         """Append one message of *kind*: category, data type, data version.
@@ -148,11 +149,12 @@ class Spool:
         Raises:
             NotSyncedError: It was to be *synced*, and is not.
         """
-        if time.monotonic() >= self._look_at:
+        now_ns = time.time_ns()
+        if not self._looked_ns <= now_ns < self._look_ns:  # or the clock was set back
             self.look()
         if self.mode == "off":
             return
-        if self._pid != os.getpid():  # forked without Python's hooks
+        if not self._mark[0]:  # forked without Python's hooks
             self.after_fork()
         try:
             ids = self._ids.pop()
@@ -160,7 +162,7 @@ class Spool:
             ids = self._more_ids()
         number = self._kinds.get(kind) or self._define(kind)
         if number and reqid is None and type(body) is str:
-            line = _PLAIN % (number, time.time_ns(), ids, _text(body))
+            line = _PLAIN % (number, now_ns, ids, _text(body))
         else:
             line = self._line(kind, number, ids, body, reqid)
         if not self.journal.write(line):
@@ -174,7 +176,8 @@ class Spool:
 
     def look(self) -> None:
         """Ask whether the user said no, and see that the folder is there."""
-        self._look_at = time.monotonic() + LOOK_SECONDS
+        self._looked_ns = time.time_ns()
+        self._look_ns = self._looked_ns + LOOK_NS
         self.mode = self._asked()
         if self.mode == "off":
             return
@@ -198,7 +201,7 @@ class Spool:
     def after_fork(self) -> None:
         """In a fork child: a journal of its own, with the first push."""
         self._lock = threading.Lock()
-        self._pid = os.getpid()
+        self._mark = forks.mark()
         self.journal.after_fork()
         self._kinds = {}
         self._ids = []  # the parent's: two messages with the same ids are one
@@ -252,8 +255,7 @@ class Spool:
 
     def _more_ids(self) -> bytes:
         """Draw ids for messages to come, and one: asking the system for them one by one takes eight times as long."""
-        text, size = os.urandom(_IDS_BYTES * IDS_AT_ONCE).hex().encode(), 2 * _IDS_BYTES
-        ids = [text[begin : begin + size] for begin in range(0, len(text), size)]
+        ids: list[bytes] = list(_apart(os.urandom(_IDS_BYTES * IDS_AT_ONCE).hex().encode()))
         found = ids.pop()
         self._ids = ids
         return found
