@@ -400,7 +400,7 @@ def test_kinds_without_end_do_not_fill_memory(tmp_path: Path) -> None:
     writer = QueueWriter(config_for("127.0.0.1:9", tmp_path))
     for number in range(1100):
         writer.push("metrics", "m", f"v{number}", {})
-    assert len(writer._queue.spool._kinds) <= 1001
+    assert len(writer._queue.spool.numbers) <= 1001
     assert [item["data_version"] for item in items(writer)] == [f"v{number}" for number in range(1100)]
 
 
@@ -410,7 +410,7 @@ def test_a_removed_folder_is_made_anew(tmp_path: Path) -> None:
     writer = QueueWriter(config)
     writer.push("metrics", "m", 1, {"n": 1})
     subprocess.run(["rm", "-r", config.queue_dir], check=True)
-    writer._queue.spool._look_ns = 0
+    writer._queue.spool.look_ns = 0
     writer.push("metrics", "m", 1, {"n": 2})
     assert [json.loads(zlib.decompress(item["data"])) for item in items(writer)] == [{"n": 2}]
 
@@ -450,7 +450,7 @@ def test_a_no_on_file_drops_what_waits(tmp_path: Path) -> None:
         assert directory is not None
         turn_off(directory)
         assert reader.consume_one() == QueueReader.EMPTY
-        writer._queue.spool._look_ns = 0
+        writer._queue.spool.look_ns = 0
         writer.push("metrics", "m", 1, {})
         (directory / "choice.json").write_text(f'{{"refused_ns":{{"":{time.time_ns()}}}}}')
         assert reader.consume_one() == QueueReader.EMPTY

@@ -66,10 +66,10 @@ MAX_KINDS: Final = 1000
 line, so that a program that makes up versions does not grow its memory and every file's head."""
 
 _EVENT: Final = b'{"kind":"event"'
-_PLAIN: Final = _EVENT + b',"function":%d,"time_ns":%d,"ids":"%b","extra":{"ramen.data":%b}}\n'
+PLAIN: Final = _EVENT + b',"function":%d,"time_ns":%d,"ids":"%b","extra":{"ramen.data":%b}}\n'
 """The line of a message that is text and has no request id of its own, as `lines.encode` writes it."""
 
-_text: Final = msgspec.json.Encoder().encode
+escaped: Final = msgspec.json.Encoder().encode
 
 IDS_AT_ONCE: Final = 128
 _IDS_BYTES: Final = 24
@@ -97,6 +97,11 @@ class Spool:
         project: Under which the user may say no to it.
         limit: Bytes, by the config that was used last.
         mode: ``on``, ``local`` (kept and never sent) or ``off``.
+        looked_ns: When the user's choice and the folder were last looked at, UTC.
+        look_ns: When they are to be looked at again.
+        mark: Of this process (`footfall.forks`).
+        ids: For messages to come.
+        numbers: Of the kinds that the journal has defined.
     """
 
     def __init__(self, root: Path, config: QueueWriterConfig) -> None:
@@ -106,11 +111,11 @@ class Spool:
         self.mode: settings.Mode = "off"
         self._watch = Watch(config_directory(os.environ))
         self._version = config.system_version
-        self._kinds: dict[tuple[str, str, str | int], int] = {}
-        self._ids: list[bytes] = []
-        self._mark = forks.mark()
+        self.numbers: dict[tuple[str, str, str | int], int] = {}
+        self.ids: list[bytes] = []
+        self.mark = forks.mark()
         self._lock = threading.Lock()
-        self._looked_ns = self._look_ns = 0
+        self.looked_ns = self.look_ns = 0
         self._folder: tuple[int, int] | None = None
         self.journal = self._new_journal()
         self.bound(config)
@@ -137,47 +142,26 @@ class Spool:
 
     # -- the caller's thread --------------------------------------------------------------------------------------
 
-    def push(
-        self,
-        kind: tuple[str, str, str | int],
-        body: str | bytes,
-        reqid: str | None,
-        synced: bool,
-    ) -> None:
-        """Append one message of *kind*: category, data type, data version.
+    def synced(self) -> None:
+        """Return when all that this thread has pushed survives loss of power.
 
         Raises:
-            NotSyncedError: It was to be *synced*, and is not.
+            NotSyncedError: It does not.
         """
-        now_ns = time.time_ns()
-        if not self._looked_ns <= now_ns < self._look_ns:  # or the clock was set back
-            self.look()
-        if self.mode == "off":
-            return
-        if not self._mark[0]:  # forked without Python's hooks
-            self.after_fork()
         try:
-            ids = self._ids.pop()
-        except IndexError:
-            ids = self._more_ids()
-        number = self._kinds.get(kind) or self._define(kind)
-        if number and reqid is None and type(body) is str:
-            line = _PLAIN % (number, now_ns, ids, _text(body))
-        else:
-            line = self._line(kind, number, ids, body, reqid)
-        if not self.journal.write(line):
-            trouble.note("ramen push", "footfall: a message could not be kept: the disk refuses it and memory is full")
-        if synced:
-            try:
-                self.journal.synced()
-            except OSError as error:
-                msg = f"{self.root}: the message is not on the disk ({error.strerror}); it is tried again"
-                raise NotSyncedError(error.errno, msg) from error
+            self.journal.synced()
+        except OSError as error:
+            msg = f"{self.root}: the message is not on the disk ({error.strerror}); it is tried again"
+            raise NotSyncedError(error.errno, msg) from error
+
+    def note_refused(self) -> None:
+        """Count a message that could not be kept."""
+        trouble.note("ramen push", "footfall: a message could not be kept: the disk refuses it and memory is full")
 
     def look(self) -> None:
         """Ask whether the user said no, and see that the folder is there."""
-        self._looked_ns = time.time_ns()
-        self._look_ns = self._looked_ns + LOOK_NS
+        self.looked_ns = time.time_ns()
+        self.look_ns = self.looked_ns + LOOK_NS
         self.mode = self._asked()
         if self.mode == "off":
             return
@@ -201,10 +185,10 @@ class Spool:
     def after_fork(self) -> None:
         """In a fork child: a journal of its own, with the first push."""
         self._lock = threading.Lock()
-        self._mark = forks.mark()
+        self.mark = forks.mark()
         self.journal.after_fork()
-        self._kinds = {}
-        self._ids = []  # the parent's: two messages with the same ids are one
+        self.numbers = {}
+        self.ids = []  # the parent's: two messages with the same ids are one
 
     # -- within ---------------------------------------------------------------------------------------------------
 
@@ -237,13 +221,13 @@ class Spool:
                 sync_directory(directory)
         self._folder = _identity(self.root)
 
-    def _line(
+    def line(
         self, kind: tuple[str, str, str | int], number: int, ids: bytes, body: str | bytes, reqid: str | None
     ) -> bytes:
         """Return the line of any message; *number* is 0 for a kind that is not defined."""
         extra: dict[str, Any] = {}
         if not number:
-            number = self._define(("", "", ""))
+            number = self.define(("", "", ""))
             extra = _labels(kind)
         try:
             extra["ramen.data"] = body if isinstance(body, str) else body.decode()
@@ -253,27 +237,27 @@ class Spool:
             extra["ramen.reqid"] = reqid
         return lines.encode(lines.Event(function=number, time_ns=time.time_ns(), ids=ids.decode(), extra=extra))
 
-    def _more_ids(self) -> bytes:
+    def more_ids(self) -> bytes:
         """Draw ids for messages to come, and one: asking the system for them one by one takes eight times as long."""
         ids: list[bytes] = list(_apart(os.urandom(_IDS_BYTES * IDS_AT_ONCE).hex().encode()))
         found = ids.pop()
-        self._ids = ids
+        self.ids = ids
         return found
 
-    def _define(self, kind: tuple[str, str, str | int]) -> int:
+    def define(self, kind: tuple[str, str, str | int]) -> int:
         """Return the number of *kind* in the journal; 0 where there are too many already."""
         with self._lock:
-            number = self._kinds.get(kind)
+            number = self.numbers.get(kind)
             if number is None:
-                if len(self._kinds) >= MAX_KINDS and kind != ("", "", ""):
+                if len(self.numbers) >= MAX_KINDS and kind != ("", "", ""):
                     return 0
-                if not self._kinds:
+                if not self.numbers:
                     version = {"ramen.system_version": self._version}
                     self.journal.define(lines.ProjectLine(n=1, project=self.project, send_to=(HERE,), extra=version))
-                number = len(self._kinds) + 1
+                number = len(self.numbers) + 1
                 labels = _labels(kind) if kind[0] else {}
                 self.journal.define(lines.FunctionLine(n=number, project=1, name=kind[1] or "message", extra=labels))
-                self._kinds[kind] = number
+                self.numbers[kind] = number
             return number
 
     def _make_room(self, directory: Path) -> None:
