@@ -121,13 +121,13 @@ def _pair(rounds: int, setup: str, directory: Path, ours: dict[str, Any], theirs
 
 def figures(directory: Path) -> Iterator[Figure]:
     """Push, push with sync, drain, disk."""
-    # Rounds take 8 ms and 16 ms: as many as it takes for a virtual machine to have quiet moments among them.
+    # Rounds of pushes take 8 ms and 16 ms: as many as it takes for a virtual machine to have quiet moments among them.
     sides = _pair(200, "push", directory / "push", {"messages": 1000}, {"messages": 50})
     yield gain("ramen push", compare(*sides), 40, show=per_second)
     sides = _pair(12, "push_from_threads", directory / "sync", {"messages": 160}, {"messages": 80})
     yield gain(f"ramen push, synced, {THREADS} threads", compare(*sides), 3, show=per_second)
     plans = (
-        ("quick server", 0.0, TYPES, 4, 800, 100, 12),
+        ("quick server", 0.0, TYPES, 4, 800, 100, 40),
         ("20 ms server", 0.02, TYPES, 7, 400, 40, 8),
         ("quick server, one type", 0.0, 1, None, 400, 100, 8),
     )
