@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import warnings
@@ -11,14 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from footfall import forks
+from tests.raw_fork import raw_fork
 
 
-def raw_fork() -> int:
-    """Fork without Python's hooks, as a server written in C may."""
-    return ctypes.PyDLL(None).fork()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 @pytest.mark.parametrize("fork", [os.fork, raw_fork], ids=["os.fork", "fork"])
 @pytest.mark.parametrize("make", [forks.mark, forks._Pid], ids=["by the kernel", "by the process id"])
 def test_a_child_does_not_have_it(make: Callable[[], forks.Mark], fork: Callable[[], int]) -> None:

@@ -5,7 +5,6 @@ Numbers in docstrings are those of section 11 of the wire's description.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import logging
@@ -40,6 +39,7 @@ from footfall.journal import lines
 from footfall.places import config_directory
 from footfall.testing import Sink
 from tests.facade.ramenhelp import ACCEPTED, Recorder, config_for
+from tests.raw_fork import raw_fork
 
 GUARD_SECONDS = 20
 REFUSED = {"status": 401, "body": '{"code": "UNAUTHORIZED", "details": "no"}'}
@@ -348,11 +348,6 @@ def names(folder: Path) -> list[str]:
     return [line.ids for line in found if isinstance(line, lines.Event)]
 
 
-def raw_fork() -> int:
-    """Fork without Python's hooks, as a server written in C may."""
-    return ctypes.PyDLL(None).fork()
-
-
 @pytest.mark.parametrize("fork", [os.fork, raw_fork], ids=["os.fork", "fork"])
 def test_no_two_messages_share_their_ids(fork: Any, tmp_path: Path) -> None:
     """Not those of threads, nor those of parent and child: the outbox would keep one of the two."""
@@ -402,6 +397,21 @@ def test_kinds_without_end_do_not_fill_memory(tmp_path: Path) -> None:
         writer.push("metrics", "m", f"v{number}", {})
     assert len(writer._queue.spool.numbers) <= 1001
     assert [item["data_version"] for item in items(writer)] == [f"v{number}" for number in range(1100)]
+
+
+def test_a_clock_that_is_set_back_hides_no_word_of_the_user(tmp_path: Path) -> None:
+    """The choice is looked at by the clock that may jump: a jump back is a reason to look, too (reliability.md P12)."""
+    writer = QueueWriter(config_for("127.0.0.1:9", tmp_path))
+    writer.push("metrics", "m", 1, {})
+    spool = writer._queue.spool
+    spool.looked_ns += 3600 * 10**9
+    spool.look_ns += 3600 * 10**9
+    directory = config_directory(os.environ)
+    assert directory is not None
+    turn_off(directory)
+    writer.push("metrics", "m", 1, {})
+    assert spool.mode == "off"
+    assert len(names(tmp_path)) == 1
 
 
 def test_a_removed_folder_is_made_anew(tmp_path: Path) -> None:
