@@ -14,6 +14,7 @@ from footfall.errors import TransportError
 from footfall.outbox.store import Outbox
 from footfall.testing.clock import FakeClock
 from footfall.testing.ledger import assert_ledger
+from footfall.testing.transport import ScriptedTransport
 from footfall.wire.base import DELIVERED, RETRY, Action, Request, Response, Verdict
 
 HANG_GUARD_SECONDS = 20
@@ -123,3 +124,28 @@ def test_nobody_overtakes(tmp_path, keys, trouble):
     for key, sent in server.done.items():
         assert sent == sorted(sent), key
         assert trouble or sent == names[key]
+
+
+def test_attempts_that_kills_cut_short_are_no_failures_of_the_server(tmp_path):
+    """After many deaths of ours the first failure costs what a first one does, not minutes for all of its key."""
+    clock, wire = FakeClock(), Wire()
+    destination = Destination(wire="test", endpoint="https://a.example.org")
+    for death in range(21):
+        outbox = Outbox.open(tmp_path / "outbox.db", clock=clock, max_bytes=2**26, max_age_seconds=1e9)
+        row = outbox.destination(destination)
+        if death == 0:
+            requests = [(row, a_request("k", name)) for name in ("a", "b", "c")]
+            outbox.intake(requests, offsets={}, now_ns=clock.now_ns())
+        if death < 20:
+            assert len(outbox.lease(row, now_ns=clock.now_ns(), ttl_seconds=60, followers=True)) == 3
+            outbox.close()
+    answers = ScriptedTransport([Response(status=503)], then=Response(status=202))
+    courier = Courier(outbox, transport=answers, clock=clock, wires=lambda _: wire, random=lambda: 0.99)
+    assert courier.deliver_once().retried == 1
+    wait = courier.next_wake_seconds()
+    assert 0 < wait <= 1
+    clock.advance(wait)
+    assert courier.deliver_once().delivered == 3
+    assert courier.stop(HANG_GUARD_SECONDS)
+    assert_ledger(outbox.ledger())
+    outbox.close()

@@ -359,6 +359,7 @@ class OutboxModel(RuleBasedStateMachine):
             if kept.lease:
                 self.give_back(row, kept, self.now)
                 kept.in_doubt = True
+                kept.attempts -= 1
 
     # -- what always holds
 

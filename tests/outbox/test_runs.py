@@ -136,6 +136,21 @@ def test_what_was_tried_is_not_joined(outbox: Outbox, clock: FakeClock) -> None:
     assert pending(outbox) == ["1"]
 
 
+def test_what_a_killed_process_may_have_sent_is_not_joined(tmp_path: Path, clock: FakeClock) -> None:
+    """Nobody knows how its attempt ended, so that it counts for nothing else; its bytes stay as they were."""
+    outbox = open_outbox(tmp_path, clock)
+    number = intake(outbox, clock, held(1))
+    clock.advance(HOLD_SECONDS)
+    outbox.lease(number, now_ns=clock.now_ns(), ttl_seconds=60)
+    outbox.close()
+    outbox = open_outbox(tmp_path, clock)
+    intake(outbox, clock, held(2), held(3))
+    assert Runs(outbox, wires=wire).end(all_of_them=True) == 2
+    assert sorted(pending(outbox)) == ["1", "2+3"]
+    assert_ledger(outbox.ledger())
+    outbox.close()
+
+
 @pytest.mark.parametrize("reply", [[], "same number", "records lost", "raises"])
 def test_what_a_wire_cannot_join_is_sent_as_it_is(
     outbox: Outbox, clock: FakeClock, reply: Any, hidden_errors: list[tuple[str, BaseException]]

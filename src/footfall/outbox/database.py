@@ -348,12 +348,16 @@ class Database:
 
 
 def _void_leases(tick: int) -> Callable[[sqlite3.Connection], None]:
-    """Leases belong to a process that is gone: its requests are due, and in doubt."""
+    """Leases belong to a process that is gone: its requests are due, and in doubt.
+
+    Their attempts do not count: they tell nothing of the server, and with twenty kills behind it a request would wait
+    for minutes after the first failure of its own, and all behind it in order as well.
+    """
 
     def work(connection: sqlite3.Connection) -> None:
         connection.execute(
-            f"UPDATE requests SET lease = NULL, in_doubt = 1, due = CASE WHEN {schema.BEHIND} THEN ? ELSE ? END"  # noqa: S608  constant
-            " WHERE lease IS NOT NULL",
+            f"UPDATE requests SET lease = NULL, in_doubt = 1, attempts = max(attempts - 1, 0),"  # noqa: S608  constant
+            f" due = CASE WHEN {schema.BEHIND} THEN ? ELSE ? END WHERE lease IS NOT NULL",
             (schema.BLOCKED, tick),
         )
 

@@ -34,7 +34,7 @@ class Leased(msgspec.Struct, frozen=True, kw_only=True):
         id: Of the row.
         destination: Row id of the destination.
         request: What to send, as it was enqueued.
-        attempts: Started before this one.
+        attempts: Started before this one, without those that ended with their process.
         created_ns: UTC nanoseconds at which it was enqueued, by the clock as it is set now.
         lease: Token that `Outbox.settle` asks for.
         in_doubt: An earlier attempt was started and never settled: its process died, or its lease lapsed. Where a

@@ -30,7 +30,9 @@ MOST_ROWS: Final = 1000
 
 _WAITING: Final = (
     "FROM held JOIN requests ON requests.id = held.id AND requests.lease IS NULL AND requests.attempts = 0"
+    " AND NOT requests.in_doubt"
 )
+"""What nobody has tried to send: the server may have any other under its key, with the bytes that it had then."""
 
 
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
