@@ -20,6 +20,9 @@ from tests.pipeline.tools import CONFIGURATIONS
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+STATE = "footfall-gateway"
+"""Directory of a gateway's outbox, in that of its log."""
+
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
@@ -178,7 +181,7 @@ class Gateway(Restartable):
     def __init__(self, directory: Path, projects: Mapping[str, Any], environment: Mapping[str, str]) -> None:
         self.port = free_port()
         file = directory / "footfall-gateway.yaml"
-        state = str(directory / "footfall-gateway")
+        state = str(directory / STATE)
         file.write_text(json.dumps({"listen": {"port": self.port}, "state": state, "projects": projects}))
         file.chmod(0o600)
         serve = [sys.executable, "-m", "footfall", "gateway", "--config", str(file)]

@@ -15,7 +15,7 @@ from typing import Any, final
 from footfall.testing.sink.client import Sink
 from tests.e2e.conftest import packages
 from tests.pipeline.judge import Arrivals
-from tests.pipeline.processes import Collector, Gateway
+from tests.pipeline.processes import STATE, Collector, Gateway
 from tests.pipeline.program import JOB, function_of
 from tests.process.harness import Observation
 
@@ -58,8 +58,15 @@ class Stage(Observation):
             if holds(self.arrivals):
                 return
             came = {project: len(keys) for project, keys in self.arrivals.keys.items()}
-            assert time.monotonic() < limit, f"{what} did not arrive within {seconds} s; there are {came}"
+            assert time.monotonic() < limit, (
+                f"{what} did not arrive within {seconds} s; there are {came}; the gateway's books: {self._books()}"
+            )
             time.sleep(0.1)
+
+    def _books(self) -> str:
+        """Return what the gateway last said of its outbox: whether something waits there tells where to look."""
+        path = self.directory / STATE / "status.json"
+        return path.read_text() if path.exists() else "none"
 
     def wait_until_the_job_is_open(self) -> None:
         """Wait for its configuration and its start: a tracker refuses events of a job that it does not know."""
