@@ -356,7 +356,7 @@ def _void_leases(tick: int) -> Callable[[sqlite3.Connection], None]:
 
     def work(connection: sqlite3.Connection) -> None:
         connection.execute(
-            f"UPDATE requests SET lease = NULL, in_doubt = 1, attempts = max(attempts - 1, 0),"  # noqa: S608  constant
+            "UPDATE requests SET lease = NULL, in_doubt = 1, attempts = max(attempts - 1, 0),"  # noqa: S608  constant
             f" due = CASE WHEN {schema.BEHIND} THEN ? ELSE ? END WHERE lease IS NOT NULL",
             (schema.BLOCKED, tick),
         )
