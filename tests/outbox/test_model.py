@@ -153,7 +153,8 @@ class OutboxModel(RuleBasedStateMachine):
             return
         can = self.can_be_leased(row)
         chosen = sorted(can, key=lambda key: (can[key].due, can[key].place))[:limit]
-        if followers:
+        if followers and any(can[key].request.order_key for key in chosen):
+            # By age as soon as an order key is among them; else the longest due first, as without followers.
             chosen = sorted(chosen + self.behind(row, chosen, limit), key=lambda key: self.kept[row, key].place)
         expected = []
         for key in chosen:
